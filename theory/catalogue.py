@@ -1,0 +1,174 @@
+"""Everything that the theory states of one network.
+
+`STATEMENTS` lists, for each observable and statistic, the statements that may apply, the exact ones first. A
+statement that does not apply to a network refuses, naming the condition that is missing; the first that does
+not refuse is the one given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from theory import backward, forward, logs, mean_field, parameters, ratios, units
+from theory.net import DenseNet
+from theory.prediction import Predicted, Prediction, TheoryError
+
+Builder = Callable[[int], Prediction]
+GRADIENTS = ("activation_gradient", "preactivation_gradient", "bias_gradient", "weight_gradient")
+
+
+def _forward() -> dict[tuple[str, str], list[Builder]]:
+    table: dict[tuple[str, str], list[Builder]] = {}
+    exact_ones = (forward.preactivation_second_moment, forward.activation_second_moment)
+    for tensor, exact in zip(("preactivation", "activation"), exact_ones, strict=True):
+        table[f"{tensor}.second_moment", "mean"] = [
+            exact,
+            partial(exact, biases=True),
+            partial(mean_field.one_step, tensor, "second_moment"),
+            partial(mean_field.second_moment, tensor),
+        ]
+        table[f"{tensor}.second_moment", "variance"] = [partial(forward.second_moment_variance, tensor)]
+        table[f"{tensor}.fourth_moment", "mean"] = [partial(forward.fourth_moment, tensor)]
+    table["activation.fourth_moment", "mean"].append(
+        partial(mean_field.one_step, "activation", "fourth_moment")
+    )
+    table["preactivation.mean", "mean"] = [units.preactivation_mean]
+    table["activation.mean", "mean"] = [
+        units.activation_mean,
+        partial(mean_field.one_step, "activation", "mean"),
+    ]
+    table["preactivation.ratio", "mean"] = [ratios.preactivation_ratio, mean_field.preactivation_ratio]
+    table["activation.ratio", "mean"] = [ratios.activation_ratio]
+    table["preactivation.active_fraction", "mean"] = [units.active_fraction]
+    table["activation.alive", "mean"] = [units.alive_probability]
+    return table
+
+
+def _backward() -> dict[tuple[str, str], list[Builder]]:
+    table: dict[tuple[str, str], list[Builder]] = {}
+    delta = backward.preactivation_gradient_second_moment
+    exact: dict[str, Builder] = {
+        "activation_gradient": backward.activation_gradient_second_moment,
+        "preactivation_gradient": delta,
+        "bias_gradient": partial(delta, tensor="bias_gradient"),
+        "weight_gradient": backward.weight_gradient_second_moment,
+    }
+    for tensor in GRADIENTS:
+        table[f"{tensor}.second_moment", "mean"] = [
+            exact[tensor],
+            partial(mean_field.gradient_second_moment, tensor),
+        ]
+        table[f"{tensor}.second_moment", "variance"] = [partial(backward.second_moment_variance, tensor)]
+        table[f"{tensor}.fourth_moment", "mean"] = [partial(backward.fourth_moment, tensor)]
+        table[f"{tensor}.mean", "mean"] = [partial(backward.gradient_mean, tensor)]
+    with_biases: Builder = partial(backward.weight_gradient_second_moment, biases=True)
+    table["weight_gradient.second_moment", "mean"].insert(1, with_biases)
+    for tensor in ("preactivation_gradient", "bias_gradient"):
+        first: Builder = partial(_first_gradient, tensor)
+        table[f"{tensor}.second_moment", "mean"].insert(1, first)
+        table[f"{tensor}.ratio", "mean"] = [
+            partial(ratios.preactivation_gradient_ratio, tensor=tensor),
+            partial(mean_field.gradient_ratio, tensor),
+        ]
+    table["activation_gradient.ratio", "mean"] = [
+        ratios.activation_gradient_ratio,
+        partial(mean_field.gradient_ratio, "activation_gradient"),
+    ]
+    return table
+
+
+def _first_gradient(tensor: str, layer: int) -> Prediction:
+    return mean_field.first_gradient(tensor)
+
+
+def _logs_and_draws() -> dict[tuple[str, str], list[Builder]]:
+    table: dict[tuple[str, str], list[Builder]] = {}
+    for tensor in ("preactivation", "activation", *GRADIENTS):
+        table[f"{tensor}.log_second_moment", "mean"] = [partial(logs.log_second_moment, tensor)]
+        table[f"{tensor}.log_second_moment", "variance"] = [partial(logs.log_second_moment_variance, tensor)]
+    for tensor in ("weight", "bias", "input", "output_gradient"):
+        for moment, statistic in parameters.EXPRESSIONS:
+            table[f"{tensor}.{moment}", statistic] = [
+                partial(parameters.entries, tensor, moment, statistic=statistic)
+            ]
+    return table
+
+
+STATEMENTS: dict[tuple[str, str], list[Builder]] = {**_forward(), **_backward(), **_logs_and_draws()}
+"""(observable, statistic) to the functions of a layer that may state something, the exact ones first."""
+
+
+def layers(observable: str, depth: int) -> range:
+    """The layers at which an observable exists.
+
+    >>> list(layers("preactivation.ratio", 3)), list(layers("activation_gradient.ratio", 3))
+    ([2, 3], [0, 1, 2])
+    """
+    tensor, statistic = observable.split(".")
+    first = {"input": 0, "activation_gradient": 0, "output_gradient": depth}.get(tensor, 1)
+    last = 0 if tensor == "input" else depth
+    if statistic == "ratio":
+        first += tensor == "preactivation"
+        last -= tensor in GRADIENTS
+    return range(first, last + 1)
+
+
+def predict(net: DenseNet) -> list[tuple[Prediction, Predicted]]:
+    """Every statement about every layer of the network, with its numbers.
+
+    >>> from theory.net import Distribution
+    >>> he = tuple(Distribution("normal", 2 / 8) for _ in range(3))
+    >>> found = predict(DenseNet(widths=(8, 8, 8, 8), activation="relu", weights=he))
+    >>> [round(n.value, 12) for p, n in found if p.observable == "activation.second_moment" and p.statistic == "mean"]
+    [1.0, 1.0, 1.0]
+    """
+    return list(_statements(net))
+
+
+def _statements(net: DenseNet) -> Iterator[tuple[Prediction, Predicted]]:
+    for observable, statistic in STATEMENTS:
+        for layer in layers(observable, net.depth):
+            found = lookup(net, observable, layer, statistic)
+            if found is not None:
+                yield found
+
+
+def lookup(
+    net: DenseNet, observable: str, layer: int, statistic: str = "mean"
+) -> tuple[Prediction, Predicted] | None:
+    """The statement about one observable of one layer with its numbers, or None where there is none.
+
+    >>> from theory.net import Distribution
+    >>> xavier = (Distribution("normal", 1 / 8),)
+    >>> net = DenseNet(widths=(8, 8), activation="linear", weights=xavier, input=(1.0,) * 8)
+    >>> found = lookup(net, "preactivation.second_moment", 1)
+    >>> found[0].entry, found[1].value, found[1].law.name
+    ('A4', 1.0, 'linear_ratio')
+    """
+    for builder in STATEMENTS.get((observable, statistic), []):
+        prediction = builder(layer)
+        try:
+            return prediction, prediction.at(net)
+        except (TheoryError, OverflowError):  # the second: a moment that no float holds
+            continue
+    return None
+
+
+def refusals(net: DenseNet, observable: str, layer: int, statistic: str = "mean") -> list[str]:
+    """Why each statement about this observable does not apply to the network; empty where the first does.
+
+    >>> from theory.net import Distribution
+    >>> net = DenseNet((2, 2), "relu", weights=(Distribution("rademacher", 1.0),))
+    >>> refusals(net, "activation.alive", 1)
+    ['the statement needs that the weights are symmetric and without atoms; this network differs.']
+    """
+    reasons = []
+    for builder in STATEMENTS.get((observable, statistic), []):
+        try:
+            builder(layer).at(net)
+        except (TheoryError, OverflowError) as error:
+            reasons.append(str(error))
+        else:
+            break
+    return reasons

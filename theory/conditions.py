@@ -1,0 +1,211 @@
+"""The conditions of the statements, as questions to one network; those that fail name what is missing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import accumulate
+
+from theory import activations, distributions
+from theory.net import DenseNet, Distribution, HalfSquaredError, once_per_net
+from theory.prediction import TheoryError
+
+
+def require(condition: bool, missing: str) -> None:
+    """Raise unless the condition holds.
+
+    Raises:
+        TheoryError: with the condition that is missing.
+
+    >>> require(False, "the weights are Gaussian")
+    Traceback (most recent call last):
+    theory.prediction.TheoryError: the statement needs that the weights are Gaussian; this network differs.
+    """
+    if not condition:
+        raise TheoryError(f"the statement needs that {missing}; this network differs.")
+
+
+def slope(net: DenseNet, layer: int) -> float | None:
+    """Negative slope of the activation of a layer (ReLU 0, linear 1), None if it is not homogeneous.
+
+    >>> slope(DenseNet((2, 2), "leaky_relu", {"negative_slope": 0.2}), 1)
+    0.2
+    """
+    name, parameters = net.phi(layer)
+    return activations.by_name(name).slope(parameters)
+
+
+def homogeneous_slope(net: DenseNet, layer: int) -> float:
+    """The same where the statement needs one."""
+    value = slope(net, layer)
+    require(value is not None, f"the activation of layer {layer} is homogeneous (linear, relu, leaky_relu)")
+    assert value is not None
+    return value
+
+
+@once_per_net
+def _exceptions(net: DenseNet) -> dict[str, list[int]]:
+    """How many layers up to l (0..L) are not as asked, for each thing that may be asked of a range of layers."""
+    tests: dict[str, Callable[[int], bool]] = {
+        "gaussian": lambda k: distributions.is_gaussian(net.weight(k)),
+        "unbiased": lambda k: distributions.is_zero(net.bias(k)),
+        "homogeneous": lambda k: slope(net, k) is not None,
+        "relu": lambda k: slope(net, k) == 0,
+    }
+    layers = range(1, net.depth + 1)
+    return {name: [0, *accumulate(int(not test(k)) for k in layers)] for name, test in tests.items()}
+
+
+def _all(net: DenseNet, name: str, first: int, last: int) -> bool:
+    counts = _exceptions(net)[name]
+    return last < first or counts[last] == counts[first - 1]
+
+
+def all_gaussian(net: DenseNet, first: int, last: int) -> bool:
+    """Whether the weights of layers first..last are normal."""
+    return _all(net, "gaussian", first, last)
+
+
+def no_biases(net: DenseNet, first: int, last: int) -> bool:
+    """Whether layers first..last have no biases."""
+    return _all(net, "unbiased", first, last)
+
+
+def all_homogeneous(net: DenseNet, first: int, last: int) -> bool:
+    """Whether the activations of layers first..last are linear, relu or leaky_relu."""
+    return _all(net, "homogeneous", first, last)
+
+
+def all_relu(net: DenseNet, first: int, last: int) -> bool:
+    """Whether the activations of layers first..last are ReLU."""
+    return _all(net, "relu", first, last)
+
+
+def gaussian_biases(net: DenseNet, layer: int) -> bool:
+    """Whether the biases of a layer are normal or absent."""
+    law = net.bias(layer)
+    return distributions.is_zero(law) or distributions.is_gaussian(law)
+
+
+def layer_is_gaussian(net: DenseNet, layer: int) -> bool:
+    """Whether h_l is normal given x_{l-1}."""
+    return distributions.is_gaussian(net.weight(layer)) and gaussian_biases(net, layer)
+
+
+def symmetric_layer(net: DenseNet, layer: int) -> bool:
+    """Whether (W_l, b_l) and its negative have one law."""
+    return distributions.is_symmetric(net.weight(layer)) and distributions.is_symmetric(net.bias(layer))
+
+
+def zero_mean_weights(net: DenseNet, layer: int) -> bool:
+    """Whether the weights of a layer are random with mean 0."""
+    law = net.weight(layer)
+    return law.name != "constant" and distributions.mean(law) == 0 and law.variance != 0
+
+
+def continuous_biases(net: DenseNet, layer: int) -> bool:
+    """Whether the biases of a layer are symmetric and without atoms: no unit is ever tied at 0."""
+    law = net.bias(layer)
+    return distributions.is_atomless(law) and distributions.is_symmetric(law)
+
+
+def fair_signs(net: DenseNet, layer: int) -> bool:
+    """Whether, given x_{l-1} != 0, the signs of h_l are fair coins and no entry of h_l is 0."""
+    symmetric = symmetric_layer(net, layer)
+    return symmetric and (distributions.is_atomless(net.weight(layer)) or continuous_biases(net, layer))
+
+
+def fixed_input(net: DenseNet) -> bool:
+    """Whether x_0 is given by its values."""
+    return not isinstance(net.input, Distribution)
+
+
+def nonzero_input(net: DenseNet) -> float:
+    """P(x_0 != 0)."""
+    if not isinstance(net.input, Distribution):
+        return float(any(net.input))
+    return -math.expm1(net.widths[0] * _log(distributions.zero_probability(net.input)))
+
+
+@once_per_net
+def alive(net: DenseNet) -> list[float]:
+    """P(x_l != 0) for l = 0..L (C5); NaN from a layer on where it is not known.
+
+    A ReLU layer that is reached has all signs negative with probability 2^-N. Continuous symmetric biases
+    reach a layer whatever came before; other activations pass on whatever reaches them.
+
+    >>> he = tuple(Distribution("normal", 1.0) for _ in range(2))
+    >>> alive(DenseNet((4, 2, 1), "relu", weights=he))
+    [1.0, 0.75, 0.375]
+    """
+    chances = [nonzero_input(net)]
+    for layer in range(1, net.depth + 1):
+        reached = 1.0 if continuous_biases(net, layer) else chances[-1]
+        chances.append(_passed(net, layer, reached))
+    return chances
+
+
+def _passed(net: DenseNet, layer: int, reached: float) -> float:
+    if net.phi(layer)[0] == "sigmoid":
+        return 1.0
+    if not fair_signs(net, layer):
+        return math.nan
+    return reached * -math.expm1(-net.widths[layer] * math.log(2)) if slope(net, layer) == 0 else reached
+
+
+def gate(net: DenseNet, layer: int) -> float:
+    """p[l] of the symbols: P(x_l != 0) where the ReLU of layer l + 1 sees nothing else, else 1."""
+    if layer >= net.depth or slope(net, layer + 1) != 0 or continuous_biases(net, layer + 1):
+        return 1.0
+    return alive(net)[layer]
+
+
+def ratio_gate(net: DenseNet, layer: int) -> float:
+    """t[l] of the symbols: what conditioning on a gradient behind layer l does to the mask of layer l.
+
+    A gradient that came through a ReLU layer l + 1 without biases implies x_l != 0.
+    """
+    if slope(net, layer) != 0:
+        return 1.0
+    if layer < net.depth and slope(net, layer + 1) == 0 and not continuous_biases(net, layer + 1):
+        return -1 / math.expm1(-net.widths[layer] * math.log(2))
+    return gate(net, layer - 1)
+
+
+def output_law(net: DenseNet) -> Distribution | tuple[float, ...]:
+    """The law or the values of dL/dx_L, where it does not depend on the network.
+
+    Raises:
+        TheoryError: if it comes from a loss.
+    """
+    if isinstance(net.output_gradient, HalfSquaredError):
+        raise TheoryError(
+            "the statement needs an output gradient that is independent of the network, not a loss."
+        )
+    return net.output_gradient
+
+
+def require_backward(net: DenseNet, layer: int) -> None:
+    """The conditions of C7 on a layer whose derivative masks a gradient.
+
+    Linear layers need zero-mean weights alone. Others need symmetric laws without ties, and, for the mask of
+    the output layer, an output gradient with symmetric independent entries.
+    """
+    law = output_law(net)
+    rate = homogeneous_slope(net, layer)
+    require(zero_mean_weights(net, layer), f"the weights of layer {layer} are random with mean 0")
+    if rate == 1:
+        return
+    require(
+        fair_signs(net, layer), f"no preactivation of layer {layer} is tied at 0 and its law is symmetric"
+    )
+    require(not math.isnan(alive(net)[layer - 1]), "the probability that a layer is dead is known")
+    if layer == net.depth:
+        standard = isinstance(law, Distribution) and distributions.is_symmetric(law)
+        require(standard, "the output gradient has independent symmetric entries")
+    reached = rate == 0 or continuous_biases(net, layer) or alive(net)[layer - 1] == 1
+    require(reached, f"layer {layer}, whose slope at 0 is open, is always reached")
+
+
+def _log(value: float) -> float:
+    return math.log(value) if value > 0 else -math.inf
