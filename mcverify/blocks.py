@@ -1,0 +1,103 @@
+"""A block: the replicates that are simulated, stored and resumed as one, and the hash that names its cell."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcverify.kernels import KINDS
+from mcverify.moments import Moments, Tree
+
+if TYPE_CHECKING:
+    from mcverify.kernels import Backend
+    from mcverify.network import Network
+
+REPLICATES, FEW_REPLICATES = 256, 16
+LARGE_NETWORK = 1e7  # weights
+
+CHUNK_VALUES = 2**23  # 64 MiB of float64
+CHUNK_WEIGHTS = 2**29  # about a second
+
+
+def block_size(net: Network) -> int:
+    """Replicates in a block: 256, or 16 of a network of more than 1e7 weights."""
+    return FEW_REPLICATES if net.n_weights > LARGE_NETWORK else REPLICATES
+
+
+def cell_content(net: Network, seed: int, block: int, version: str) -> dict[str, Any]:
+    """All that decides a cell's results: network, seed, block size and simulator."""
+    return {"network": net.content(), "seed": seed, "block_size": block, "simulator": version}
+
+
+def cell_key(net: Network, seed: int, block: int, version: str) -> str:
+    """SHA-256, in hexadecimal, of the canonical JSON of the cell's content.
+
+    >>> from mcverify.network import Network
+    >>> cell_key(Network(widths=(2, 2)), 0, 256, "cpu-1") == cell_key(Network(widths=[2, 2]), 0, 256, "cpu-1")
+    True
+    """
+    content = cell_content(net, seed, block, version)
+    return hashlib.sha256(
+        json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    ).hexdigest()
+
+
+def simulator(backend: Backend) -> str:
+    """The simulator's name and version, as it stands in keys."""
+    return f"{backend.name}-{backend.version}"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is kept of some consecutive networks.
+
+    Attributes:
+        kinds: (len(KINDS),) int64, how many networks were of each kind.
+        moments: Of all columns.
+        samples: (columns asked for, networks) float64.
+    """
+
+    kinds: NDArray[np.int64]
+    moments: Moments
+    samples: NDArray[np.float64]
+
+
+def measure(
+    backend: Backend, net: Network, seed: int, first: int, count: int, *, columns: Sequence[int], stop: Event
+) -> Measured:
+    """Simulate networks first .. first + count - 1, in chunks that bound memory and the wait after `stop`.
+
+    The chunks depend on the network alone, so the bits of the moments do too.
+
+    Raises:
+        CancelledError: if `stop` is set before the last chunk.
+    """
+    tree, kinds, samples = Tree(), np.zeros(len(KINDS), dtype=np.int64), np.empty((len(columns), count))
+    step = chunk_size(net)
+    for index, start in enumerate(range(0, count, step)):
+        if stop.is_set():
+            raise CancelledError
+        rows = min(step, count - start)
+        block = backend.simulate_block(net, seed, first + start, rows)
+        tree.add(index, Moments.of(block.values))
+        kinds += np.bincount(block.kinds, minlength=len(KINDS))
+        samples[:, start : start + rows] = block.values[:, columns].T
+    return Measured(kinds, tree.total(), samples)
+
+
+def chunk_size(net: Network) -> int:
+    """Replicates simulated by one call of a backend: a power of two, at most a block."""
+    n_values = 40 * net.depth  # about the number of columns
+    bound = min(CHUNK_VALUES / n_values, CHUNK_WEIGHTS / net.n_weights)
+    size = block_size(net)
+    while size > 1 and size > bound:
+        size //= 2
+    return size

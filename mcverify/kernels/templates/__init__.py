@@ -1,0 +1,1 @@
+"""Texts that `mcverify.kernels.generated` compiles, one copy for each law and each activation."""
