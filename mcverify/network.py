@@ -24,6 +24,7 @@ from mcverify.rng.streams import MAX_BLOCK, MAX_LAYER
 
 STANDARD_NORMAL: Mapping[str, Any] = {"law": "normal", "variance": 1.0}
 HALF_SQUARED_ERROR = "half_squared_error"
+LARGEST = 3e38
 
 Spec = str | Mapping[str, Any] | Scheme | Law
 
@@ -223,14 +224,25 @@ def _layer_law(argument: str, spec: Any, position: int, count: int, fan_in: int,
 
 
 def _values(argument: str, spec: Any, width: int) -> tuple[float, ...]:
-    if isinstance(spec, str) or np.ndim(spec) > 1:
+    if isinstance(spec, str) or _is_nested(spec):
         raise InputError(
             f"`{argument}={spec!r}`: only one vector a network is simulated; give {width} numbers or a law."
         )
     if np.ndim(spec) == 0 or len(spec) != width:
         size = "no list" if np.ndim(spec) == 0 else f"a list of {len(spec)}"
         raise InputError(f"`{argument}={spec!r}` is {size}; give {width} numbers, one a unit, or a law.")
-    return tuple(number(f"{argument}[{i}]", value) for i, value in enumerate(spec))
+    result = tuple(number(f"{argument}[{i}]", value) for i, value in enumerate(spec))
+    for i, value in enumerate(result):
+        if abs(value) > LARGEST:
+            raise InputError(f"`{argument}[{i}]={value!r}`: too large for a 32-bit float; give less than {LARGEST:g}.")
+    return result
+
+
+def _is_nested(spec: Any) -> bool:
+    try:
+        return np.ndim(spec) > 1
+    except ValueError:  # lists of several lengths
+        return True
 
 
 def _spec_label(spec: Any) -> str:

@@ -84,6 +84,4 @@ def test_gains_and_fixed_points() -> None:
 def test_weak_signal_series_of_tanh() -> None:
     """A7: V(q)/q = 1 - 2q + 17 q^2/3 - ... for small q."""
     q = 1e-3
-    assert activations.second_moment("tanh", q).value / q == pytest.approx(
-        1 - 2 * q + 17 * q**2 / 3, abs=30 * q**3
-    )
+    assert activations.second_moment("tanh", q).value / q == pytest.approx(1 - 2 * q + 17 * q**2 / 3, abs=30 * q**3)

@@ -25,9 +25,7 @@ LIMIT = 5.5
 Array = npt.NDArray[np.float64]
 
 
-def laws(
-    name: str, gain: float, widths: tuple[int, ...] = W, **parameters: float
-) -> tuple[Distribution, ...]:
+def laws(name: str, gain: float, widths: tuple[int, ...] = W, **parameters: float) -> tuple[Distribution, ...]:
     return tuple(D(name, gain / n, parameters) for n in widths[:-1])
 
 
@@ -61,9 +59,7 @@ NETS = {
     ),
     "leaky": DenseNet(W, "leaky_relu", LEAKY, weights=laws("normal", 2.0), input=FIXED),
     "leaky, uniform": DenseNet(W, "leaky_relu", LEAKY, "linear", weights=laws("uniform", 2.0), input=FIXED),
-    "sparse input": DenseNet(
-        W, "relu", weights=laws("normal", 2.0), input=D("sparse", 1.0, {"sparsity": 0.5})
-    ),
+    "sparse input": DenseNet(W, "relu", weights=laws("normal", 2.0), input=D("sparse", 1.0, {"sparsity": 0.5})),
     "sparse": DenseNet(W, "relu", weights=laws("sparse", 2.0, sparsity=0.3)),
     "tanh": DenseNet(W, "tanh", weights=laws("normal", 2.0), input=FIXED, biases=(D("normal", 0.1),) * 3),
     "tanh, linear output": DenseNet(W, "tanh", output_activation="linear", weights=laws("uniform", 2.0)),
@@ -257,7 +253,7 @@ def test_rows_that_cannot_hold_are_absent() -> None:
     assert found is not None
     assert found[1].variance is None
     assert lookup(heavy, "activation.fourth_moment", 1) is None
-    assert "df > 4" in refusals(heavy, "activation.fourth_moment", 1)[0]
+    assert "df > 4" in str(refusals(heavy, "activation.fourth_moment", 1)[0])
     fixed_into_relu = DenseNet(W, "relu", weights=laws("normal", 2.0), output_gradient=FIXED)
     assert lookup(fixed_into_relu, "activation_gradient.second_moment", 2) is None
 
@@ -290,9 +286,7 @@ def test_smooth_activations_are_infinite_width_beyond_the_exact_steps() -> None:
 def test_infinite_width_values_are_approached() -> None:
     """Length map and chi_1 of a tanh net of width 300: second moments within 3 % (1/N effects and sampling)."""
     widths = (300,) * 4
-    net = DenseNet(
-        widths, "tanh", weights=tuple(D("normal", 1.5 / 300) for _ in range(3)), input=(1.0,) * 300
-    )
+    net = DenseNet(widths, "tanh", weights=tuple(D("normal", 1.5 / 300) for _ in range(3)), input=(1.0,) * 300)
     found = tensors(net, 60, np.random.default_rng(5))
     for observable in ("preactivation.second_moment", "activation.second_moment", "activation_gradient.second_moment",
                        "preactivation_gradient.second_moment", "weight_gradient.second_moment"):  # fmt: skip

@@ -34,8 +34,7 @@ def test_raw_moments_are_integrals(
     points = [0.0, 1.0, 5.0, 30.0, reach] if reach > 30 else [0.0, min(reach, 1.0), reach]
     parts = itertools.pairwise(points)
     total = 2 * sum(
-        integrate.quad(lambda w: w ** (2 * half) * density(w), a, b, epsabs=0, epsrel=1e-12)[0]
-        for a, b in parts
+        integrate.quad(lambda w: w ** (2 * half) * density(w), a, b, epsabs=0, epsrel=1e-12)[0] for a, b in parts
     )
     assert distributions.raw_moment(law, half) == pytest.approx(total, rel=1e-8)
 
@@ -55,9 +54,7 @@ def test_known_kurtoses() -> None:
     """Catalogue values: uniform 9/5, Laplace 6, Student 3 + 6/(df - 4), Haar 3n/(n+2), cut normal by F4."""
     assert distributions.kurtosis(Distribution("uniform", 5.0)) == pytest.approx(1.8, rel=1e-15)
     assert distributions.kurtosis(Distribution("laplace", 5.0)) == 6
-    assert distributions.kurtosis(Distribution("student_t", 1.0, {"df": 9})) == pytest.approx(
-        3 + 6 / 5, rel=1e-14
-    )
+    assert distributions.kurtosis(Distribution("student_t", 1.0, {"df": 9})) == pytest.approx(3 + 6 / 5, rel=1e-14)
     assert distributions.kurtosis(Distribution("orthogonal", 1.0), 10) == pytest.approx(30 / 12, rel=1e-14)
     c, density = 2.0, stats.norm.pdf(2.0)
     inside = 2 * stats.norm.cdf(2.0) - 1

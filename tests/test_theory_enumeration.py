@@ -21,9 +21,7 @@ def signs(count: int) -> list[tuple[float, ...]]:
     return list(itertools.product([-1.0, 1.0], repeat=count))
 
 
-def enumerated(
-    slope: float, bias: float, variance: float
-) -> dict[tuple[str, int], tuple[float, float, float]]:
+def enumerated(slope: float, bias: float, variance: float) -> dict[tuple[str, int], tuple[float, float, float]]:
     """(E y, Var y, E mean fourth power) with y the mean square, over all sign nets of `WIDTHS`."""
     x0 = np.array([0.5, -2.0])
     found: dict[tuple[str, int], list[tuple[float, float]]] = {}
@@ -103,9 +101,7 @@ def test_symbolic_recursion_equals_numeric_and_product() -> None:
     """Product over layers, recursion in symbols and recursion in numbers agree on an uneven leaky net with biases."""
     laws = (Distribution("uniform", 0.7), Distribution("laplace", 0.3), Distribution("normal", 1.1))
     biases = (Distribution("normal", 0.2), Distribution("uniform", 0.5), Distribution("laplace", 0.1))
-    net = DenseNet(
-        (2, 5, 3, 4), "leaky_relu", {"negative_slope": 0.25}, weights=laws, biases=biases, input=(1.0, 3.0)
-    )
+    net = DenseNet((2, 5, 3, 4), "leaky_relu", {"negative_slope": 0.25}, weights=laws, biases=biases, input=(1.0, 3.0))
     state = power_sums.symbolic_forward(3, sp.Integer(10), sp.Integer(100), sp.Integer(82))
     sums = forward.power_sums_of(net, "activation", 3)
     mean, square, quartic = (formulas.substitute(e, net) for e in state)

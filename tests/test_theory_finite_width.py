@@ -113,9 +113,7 @@ def test_central_moments_are_mixtures(slope: float) -> None:
 def test_weight_gradient_law_is_the_same_in_every_layer() -> None:
     """C8: v_l |dW_l|^2 has one law; so logs differ by log v_l and the number of entries alone."""
     widths = (4, 6, 3, 5)
-    net = DenseNet(
-        widths, "relu", weights=tuple(Distribution("normal", v) for v in (0.3, 0.9, 0.5)), input=(1.0,) * 4
-    )
+    net = DenseNet(widths, "relu", weights=tuple(Distribution("normal", v) for v in (0.3, 0.9, 0.5)), input=(1.0,) * 4)
     rows = [lookup(net, "weight_gradient.log_second_moment", k) for k in (1, 2, 3)]
     shifted = [
         row[1].value + math.log(v * a * b)

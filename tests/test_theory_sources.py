@@ -43,9 +43,7 @@ def test_printed_weight_gradient_is_off_by_the_forward_factor() -> None:
     """NC-13: too large by N_{l-1} v_l, so right only at the forward-preserving variance."""
     for layer, factor in ((1, 4 * 0.2), (2, 6 * 0.4)):
         printed = sources.fleuret_weight_gradient(layer).at(CHAIN)
-        assert printed.value / value("weight_gradient.second_moment", layer) == pytest.approx(
-            factor, rel=1e-14
-        )
+        assert printed.value / value("weight_gradient.second_moment", layer) == pytest.approx(factor, rel=1e-14)
         assert printed.variance is not None
 
 
@@ -59,9 +57,7 @@ def test_relu_forms_against_the_catalogue() -> None:
         assert found is not None
         return found[1].value
 
-    assert sources.relu_halving_forward(3).at(net).value == pytest.approx(
-        true("preactivation.second_moment", 3)
-    )
+    assert sources.relu_halving_forward(3).at(net).value == pytest.approx(true("preactivation.second_moment", 3))
     back = sources.relu_halving_backward(1).at(net).value
     assert true("activation_gradient.second_moment", 1) / back == pytest.approx(1 - 2**-2, rel=1e-14)
     bias = sources.fleuret_bias_gradient(3).at(net).value
@@ -70,9 +66,7 @@ def test_relu_forms_against_the_catalogue() -> None:
 
 def test_products_are_one_factor_too_long_as_printed() -> None:
     """A1: the printed product has the factor of layer t itself."""
-    ratio = sources.d2l_product_second_moment(1).at(CHAIN).value / value(
-        "activation_gradient.second_moment", 1
-    )
+    ratio = sources.d2l_product_second_moment(1).at(CHAIN).value / value("activation_gradient.second_moment", 1)
     assert ratio == pytest.approx(6 * 0.2, rel=1e-14)
 
 

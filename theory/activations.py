@@ -79,9 +79,7 @@ _SIGMOID = 1 / (1 + sp.exp(-x))
 
 TABLE: dict[str, Activation] = {
     "linear": Activation("linear", x, sp.Integer(1), {}, True, True),
-    "relu": Activation(
-        "relu", sp.Max(x, 0), sp.Piecewise((1, x > 0), (0, True)), {}, homogeneous=True, odd=False
-    ),
+    "relu": Activation("relu", sp.Max(x, 0), sp.Piecewise((1, x > 0), (0, True)), {}, homogeneous=True, odd=False),
     "leaky_relu": Activation(
         "leaky_relu",
         sp.Piecewise((x, x > 0), (negative_slope * x, True)),
@@ -156,9 +154,7 @@ def power_mean(name: str, q: float, power: int, parameters: Mapping[str, float] 
     return _kept_integral(name, False, q, power)
 
 
-def derivative_power_mean(
-    name: str, q: float, power: int, parameters: Mapping[str, float] | None = None
-) -> Integral:
+def derivative_power_mean(name: str, q: float, power: int, parameters: Mapping[str, float] | None = None) -> Integral:
     """E phi'(sqrt(q) z)^power; D(q) for power 2.
 
     >>> derivative_power_mean("relu", 1.0, 2).value

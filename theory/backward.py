@@ -34,8 +34,7 @@ STANDARD = (
     "weights independent, symmetric about 0, without atoms (linear layers: any law of mean 0)",
     "biases none, or symmetric and continuous",
     "activation homogeneous: phi(s) = s for s > 0, a s for s < 0; phi'(0) = 0 for ReLU",
-    "dloss/dx_L has independent symmetric entries and is independent of the network "
-    "(linear output layers: any law)",
+    "dloss/dx_L has independent symmetric entries and is independent of the network (linear output layers: any law)",
 )
 TENSORS = ("preactivation_gradient", "activation_gradient", "weight_gradient", "bias_gradient")
 
@@ -214,9 +213,7 @@ def _variance(net: DenseNet, tensor: str, layer: int) -> float:
 def _one_factor_law(net: DenseNet, tensor: str, layer: int) -> Law | None:
     """Where one chi-square makes the value: g_L, and delta_L of a layer that is always reached."""
     law = output_law(net)
-    gaussian = (
-        isinstance(law, Distribution) and distributions.is_gaussian(law) and distributions.mean(law) == 0
-    )
+    gaussian = isinstance(law, Distribution) and distributions.is_gaussian(law) and distributions.mean(law) == 0
     if layer != net.depth or not gaussian or tensor == "weight_gradient":
         return None
     if tensor == "activation_gradient":
@@ -319,9 +316,7 @@ def _second_moment_variance(tensor: str, layer: int, net: DenseNet) -> Predicted
     _require_moments(net, tensor, layer)
     second_moment_of(net, tensor, layer)
     value = _variance(net, tensor, layer)
-    require(
-        math.isfinite(value) and value > 0, "the variance is positive, known, and one that a float can hold"
-    )
+    require(math.isfinite(value) and value > 0, "the variance is positive, known, and one that a float can hold")
     return Predicted(value=value, variance=squared_departure_variance(net, tensor, layer))
 
 

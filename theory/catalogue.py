@@ -30,9 +30,7 @@ def _forward() -> dict[tuple[str, str], list[Builder]]:
         ]
         table[f"{tensor}.second_moment", "variance"] = [partial(forward.second_moment_variance, tensor)]
         table[f"{tensor}.fourth_moment", "mean"] = [partial(forward.fourth_moment, tensor)]
-    table["activation.fourth_moment", "mean"].append(
-        partial(mean_field.one_step, "activation", "fourth_moment")
-    )
+    table["activation.fourth_moment", "mean"].append(partial(mean_field.one_step, "activation", "fourth_moment"))
     table["preactivation.mean", "mean"] = [units.preactivation_mean]
     table["activation.mean", "mean"] = [
         units.activation_mean,
@@ -89,9 +87,7 @@ def _logs_and_draws() -> dict[tuple[str, str], list[Builder]]:
         table[f"{tensor}.log_second_moment", "variance"] = [partial(logs.log_second_moment_variance, tensor)]
     for tensor in ("weight", "bias", "input", "output_gradient"):
         for moment, statistic in parameters.EXPRESSIONS:
-            table[f"{tensor}.{moment}", statistic] = [
-                partial(parameters.entries, tensor, moment, statistic=statistic)
-            ]
+            table[f"{tensor}.{moment}", statistic] = [partial(parameters.entries, tensor, moment, statistic=statistic)]
     return table
 
 
@@ -134,9 +130,7 @@ def _statements(net: DenseNet) -> Iterator[tuple[Prediction, Predicted]]:
                 yield found
 
 
-def lookup(
-    net: DenseNet, observable: str, layer: int, statistic: str = "mean"
-) -> tuple[Prediction, Predicted] | None:
+def lookup(net: DenseNet, observable: str, layer: int, statistic: str = "mean") -> tuple[Prediction, Predicted] | None:
     """The statement about one observable of one layer with its numbers, or None where there is none.
 
     >>> from theory.net import Distribution
@@ -155,20 +149,20 @@ def lookup(
     return None
 
 
-def refusals(net: DenseNet, observable: str, layer: int, statistic: str = "mean") -> list[str]:
+def refusals(net: DenseNet, observable: str, layer: int, statistic: str = "mean") -> list[Exception]:
     """Why each statement about this observable does not apply to the network; empty where the first does.
 
     >>> from theory.net import Distribution
     >>> net = DenseNet((2, 2), "relu", weights=(Distribution("rademacher", 1.0),))
-    >>> refusals(net, "activation.alive", 1)
-    ['the statement needs that the weights are symmetric and without atoms; this network differs.']
+    >>> print(*refusals(net, "activation.alive", 1))
+    the statement needs that the weights are symmetric and without atoms; this network differs.
     """
-    reasons = []
+    reasons: list[Exception] = []
     for builder in STATEMENTS.get((observable, statistic), []):
         try:
             builder(layer).at(net)
         except (TheoryError, OverflowError) as error:
-            reasons.append(str(error))
+            reasons.append(error)
         else:
             break
     return reasons

@@ -179,9 +179,7 @@ def output_law(net: DenseNet) -> Distribution | tuple[float, ...]:
         TheoryError: if it comes from a loss.
     """
     if isinstance(net.output_gradient, HalfSquaredError):
-        raise TheoryError(
-            "the statement needs an output gradient that is independent of the network, not a loss."
-        )
+        raise TheoryError("the statement needs an output gradient that is independent of the network, not a loss.")
     return net.output_gradient
 
 
@@ -196,9 +194,7 @@ def require_backward(net: DenseNet, layer: int) -> None:
     require(zero_mean_weights(net, layer), f"the weights of layer {layer} are random with mean 0")
     if rate == 1:
         return
-    require(
-        fair_signs(net, layer), f"no preactivation of layer {layer} is tied at 0 and its law is symmetric"
-    )
+    require(fair_signs(net, layer), f"no preactivation of layer {layer} is tied at 0 and its law is symmetric")
     require(not math.isnan(alive(net)[layer - 1]), "the probability that a layer is dead is known")
     if layer == net.depth:
         standard = isinstance(law, Distribution) and distributions.is_symmetric(law)

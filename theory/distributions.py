@@ -159,9 +159,7 @@ def _cut_normal_moment(bound: float, half: int) -> float:
 
 
 def _cut_series(bound: float, half: int) -> float:
-    terms = (
-        (-0.5) ** j / math.factorial(j) * bound ** (2 * (half + j)) / (2 * (half + j) + 1) for j in range(30)
-    )
+    terms = ((-0.5) ** j / math.factorial(j) * bound ** (2 * (half + j)) / (2 * (half + j) + 1) for j in range(30))
     return math.fsum(terms)
 
 

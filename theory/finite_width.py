@@ -128,10 +128,7 @@ class CentralMoments:
         return CentralMoments(
             x2 + (1 + x2) * y2,
             x3 + 3 * (2 * x2 + x3) * y2 + cube * y3,
-            x4
-            + 6 * (x2 + 2 * x3 + x4) * y2
-            + 4 * (3 * x2 + 3 * x3 + x4) * y3
-            + (1 + 6 * x2 + 4 * x3 + x4) * y4,
+            x4 + 6 * (x2 + 2 * x3 + x4) * y2 + 4 * (3 * x2 + 3 * x3 + x4) * y3 + (1 + 6 * x2 + 4 * x3 + x4) * y4,
         )
 
     @property
@@ -172,9 +169,7 @@ def gate_central_moments(chance: float) -> CentralMoments:
     if chance == 1:
         return CentralMoments()
     odds = (1 - chance) / chance
-    return CentralMoments(
-        odds, odds * (1 - 2 * chance) / chance, odds * ((1 - chance) ** 3 / chance**2 + chance)
-    )
+    return CentralMoments(odds, odds * (1 - 2 * chance) / chance, odds * ((1 - chance) ** 3 / chance**2 + chance))
 
 
 @once_per_net
@@ -250,9 +245,7 @@ def require_gaussian_forward(net: DenseNet, last: int, last_activation: int) -> 
     """The conditions of B3 and C4: Gaussian weights up to layer `last`, no biases, homogeneous activations."""
     require(all_gaussian(net, 1, last), "the weights are Gaussian")
     require(no_biases(net, 1, last), "there are no biases")
-    require(
-        all_homogeneous(net, 1, last_activation), "activations are homogeneous (linear, relu, leaky_relu)"
-    )
+    require(all_homogeneous(net, 1, last_activation), "activations are homogeneous (linear, relu, leaky_relu)")
 
 
 def require_gaussian_backward(net: DenseNet, layer: int) -> None:
@@ -261,7 +254,5 @@ def require_gaussian_backward(net: DenseNet, layer: int) -> None:
     require(all_homogeneous(net, layer, net.depth), "activations are homogeneous (linear, relu, leaky_relu)")
     law = output_law(net)
     if slope(net, net.depth) != 1:
-        gaussian = (
-            isinstance(law, Distribution) and distributions.is_gaussian(law) and distributions.mean(law) == 0
-        )
+        gaussian = isinstance(law, Distribution) and distributions.is_gaussian(law) and distributions.mean(law) == 0
         require(gaussian, "the output gradient is standard Gaussian")

@@ -94,9 +94,7 @@ def substitute(expression: sp.Expr, net: DenseNet, layer: int | None = None) -> 
     value = placed.xreplace(numbers).doit()
     left = value.free_symbols
     if left:
-        raise TheoryError(
-            f"the network has no number for {', '.join(sorted(map(str, left)))} in {expression}."
-        )
+        raise TheoryError(f"the network has no number for {', '.join(sorted(map(str, left)))} in {expression}.")
     return float(sp.N(value, 30))
 
 

@@ -49,7 +49,7 @@ class Layer:
     x: PowerSums | None
     h_exact: bool
     x_exact: bool
-    problem: str = ""
+    problem: TheoryError | None = None
 
 
 @once_per_net
@@ -69,11 +69,11 @@ def _next(net: DenseNet, k: int, before: Layer) -> Layer:
         require(zero_mean_weights(net, k), f"the weights of layer {k} are random with mean 0")
         h = power_sums.multiply(before.x, net.widths[k], net.weight(k), net.bias(k))
     except TheoryError as error:
-        return Layer(None, None, False, False, str(error))
+        return Layer(None, None, False, False, error)
     try:
         x, exact = _activated(net, k, h)
     except TheoryError as error:
-        return Layer(h, None, before.x_exact, False, str(error))
+        return Layer(h, None, before.x_exact, False, error)
     return Layer(h, x, before.x_exact, exact and before.x_exact)
 
 
@@ -103,7 +103,7 @@ def power_sums_of(net: DenseNet, tensor: str, layer: int, *, exact: bool = True)
     state = states(net)[layer]
     sums, holds = (state.h, state.h_exact) if tensor == "preactivation" else (state.x, state.x_exact)
     if sums is None:
-        raise TheoryError(state.problem)
+        raise type(state.problem or TheoryError())(str(state.problem))
     require(holds or not exact, "every layer before is exact at finite width (homogeneous)")
     require(2.0**-1000 < sums.mean < 2.0**1000, "the value is one that a float can hold; take the log")
     return sums
@@ -143,9 +143,7 @@ def preactivation_second_moment(layer: int, *, biases: bool = False) -> Predicti
         layer=layer,
         expression=_signal(biases),
         evaluate=partial(_second_moment, "preactivation", layer, biases),
-        assumptions=("weights independent of what they multiply, zero mean, any law",)
-        if layer == 1
-        else SYMMETRIC,
+        assumptions=("weights independent of what they multiply, zero mean, any law",) if layer == 1 else SYMMETRIC,
         reference="elementary" if layer == 1 else HE,
         derivation=(
             r"$h_i = \sum_j w_{ij} x_j + b_i$ with independent zero-mean weights and biases.",

@@ -172,9 +172,7 @@ def _of_tensor(entries: Distribution | tuple[float, ...], width: int) -> tuple[P
         total = math.fsum(value**2 for value in entries)
         require(total > 0, "the input and the output gradient are not 0")
         return (math.log(total), 0.0), ()
-    gaussian = (
-        distributions.is_gaussian(entries) and distributions.mean(entries) == 0 and entries.variance != 0
-    )
+    gaussian = distributions.is_gaussian(entries) and distributions.mean(entries) == 0 and entries.variance != 0
     require(gaussian, "a random input or output gradient is Gaussian with mean 0")
     mean, variance = _of(width, 1.0)
     return (math.log(distributions.variance(entries)) + mean, variance), (Factor(width, 1.0),)

@@ -202,9 +202,7 @@ def _one_step(tensor: str, statistic_of: str, layer: int, net: DenseNet) -> Pred
     sums = forward.power_sums_of(net, tensor, layer)
     if statistic_of == "second_moment":
         return Predicted(value=sums.mean, variance=known(sums.variance))
-    require(
-        layer == 1 and fixed_input(net) and layer_is_gaussian(net, 1), "layer 1 is Gaussian, its input fixed"
-    )
+    require(layer == 1 and fixed_input(net) and layer_is_gaussian(net, 1), "layer 1 is Gaussian, its input fixed")
     name, parameters = net.phi(1)
     q1 = forward.power_sums_of(net, "preactivation", 1).mean
     if statistic_of == "fourth_moment":
@@ -259,9 +257,7 @@ def preactivation_ratio(layer: int) -> Prediction:
 
 
 def _preactivation_ratio(layer: int, net: DenseNet) -> Predicted:
-    after, before = (
-        forward.power_sums_of(net, "preactivation", k, exact=False).mean for k in (layer, layer - 1)
-    )
+    after, before = (forward.power_sums_of(net, "preactivation", k, exact=False).mean for k in (layer, layer - 1))
     return Predicted(value=after / before)
 
 
@@ -282,11 +278,7 @@ def gradient_second_moment(tensor: str, layer: int) -> Prediction:
     return Prediction(
         entry="TR-03" if tensor == "weight_gradient" else "E2",
         statement="At large width each layer multiplies the energy of gradients by N v D(q)"
-        + (
-            "; a weight's gradient is the product of delta_l and x_{l-1}."
-            if tensor == "weight_gradient"
-            else "."
-        ),
+        + ("; a weight's gradient is the product of delta_l and x_{l-1}." if tensor == "weight_gradient" else "."),
         observable=f"{tensor}.second_moment",
         layer=layer,
         expression=_GRADIENTS[tensor],

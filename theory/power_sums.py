@@ -147,9 +147,7 @@ def symbolic_forward(layer: int, m0: sp.Expr, S0: sp.Expr, F0: sp.Expr) -> tuple
     return state
 
 
-def symbolic_entry(
-    layer: sp.Expr | int, m: sp.Expr, S: sp.Expr, F: sp.Expr
-) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
+def symbolic_entry(layer: sp.Expr | int, m: sp.Expr, S: sp.Expr, F: sp.Expr) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
     """E h_i^2, E h_i^2 h_j^2 and E h_i^4 of a layer from the power sums before it (B2)."""
     variance, bias = v[layer], beta[layer]
     e2 = variance * m + bias

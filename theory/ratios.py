@@ -70,9 +70,7 @@ def _preactivation_ratio(layer: int, net: DenseNet) -> Predicted:
     value = before * distributions.variance(net.weight(layer)) * (1 + rate**2) / 2
     if rate == 1:
         return _with_scatter(net, layer, value, 1 + 2 / n, ratio_law(n, 1.0))
-    gaussian = distributions.is_gaussian(net.weight(layer)) and distributions.is_gaussian(
-        net.weight(layer - 1)
-    )
+    gaussian = distributions.is_gaussian(net.weight(layer)) and distributions.is_gaussian(net.weight(layer - 1))
     if not gaussian:
         return Predicted(value=value)
     relative = (1 + 2 / n) * (1 + (_rho(rate) - 1) * 3 / (before + 2))
@@ -145,8 +143,7 @@ STANDARD = (
     "weights symmetric about 0 and without atoms (linear layers: any law of mean 0)",
     "biases none, or symmetric and continuous",
     "activation homogeneous; phi'(0) = 0 for ReLU",
-    "dloss/dx_L has independent symmetric entries and is independent of the network "
-    "(linear output layers: any law)",
+    "dloss/dx_L has independent symmetric entries and is independent of the network (linear output layers: any law)",
     GIVEN,
 )
 CONDITIONED = (

@@ -55,9 +55,7 @@ def _preactivation_mean(layer: int, net: DenseNet) -> Predicted:
         return Predicted(value=0.0)
     assert variance is not None
     normal = layer == 1 and fixed_input(net) and layer_is_gaussian(net, 1)
-    return Predicted(
-        value=0.0, variance=variance, law=Law("normal_mean", std=math.sqrt(variance)) if normal else None
-    )
+    return Predicted(value=0.0, variance=variance, law=Law("normal_mean", std=math.sqrt(variance)) if normal else None)
 
 
 def activation_mean(layer: int) -> Prediction:

@@ -38,7 +38,7 @@ def simulate_block(net: Network, seed: int, first: int, count: int) -> Block:
     """Networks first .. first + count - 1 of a seed.
 
     >>> simulate_block(Network(widths=(2, 3)), seed=0, first=0, count=5).values.shape
-    (5, 45)
+    (5, 48)
     """
     lanes = lanes_of(net)
     bits = key(seed, net.canonical)

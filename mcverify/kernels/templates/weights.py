@@ -65,6 +65,21 @@ def add_products(total: Any, p1: Any, p2: Any, p4: Any, z: Any, x: Any, std: Any
 
 
 @scalar
+def add_quad(total: Any, p1: Any, p2: Any, p4: Any, z: Any, x: Any, std: Any) -> None:
+    """The same for four entries (z and x hold four times the lanes), summed before they are added."""
+    lanes = np.uint64(total.size)
+    for k in range(lanes):
+        z0, z1, z2, z3 = z[k], z[lanes + k], z[lanes + lanes + k], z[lanes + lanes + lanes + k]
+        x0, x1, x2, x3 = x[k], x[lanes + k], x[lanes + lanes + k], x[lanes + lanes + lanes + k]
+        total[k] += ((z0 * std) * x0 + (z1 * std) * x1) + ((z2 * std) * x2 + (z3 * std) * x3)
+        v0, v1, v2, v3 = WIDE(z0), WIDE(z1), WIDE(z2), WIDE(z3)
+        p1[k] += (v0 + v1) + (v2 + v3)
+        v0, v1, v2, v3 = v0 * v0, v1 * v1, v2 * v2, v3 * v3
+        p2[k] += (v0 + v1) + (v2 + v3)
+        p4[k] += (v0 * v0 + v1 * v1) + (v2 * v2 + v3 * v3)
+
+
+@scalar
 def add_scaled(g: Any, z: Any, d: Any, std: Any) -> None:
     """Add z std d to g, elementwise."""
     for k in range(z.size):
@@ -116,7 +131,10 @@ def forward(
                 lo, hi = (e % 4) * lanes, (e % 4 + upto - e) * lanes
                 z = tile[(e + base - start) * lanes : (upto + base - start) * lanes]
                 part = x[(e - row) * lanes : (upto - row) * lanes]
-                add_products(total[lo:hi], p1[lo:hi], p2[lo:hi], p4[lo:hi], z, part, std)
+                if upto - e == 4:
+                    add_quad(total[:lanes], p1[:lanes], p2[:lanes], p4[:lanes], z, part, std)
+                else:
+                    add_products(total[lo:hi], p1[lo:hi], p2[lo:hi], p4[lo:hi], z, part, std)
                 pending += upto - e
                 e = upto
                 if pending >= FLUSH:

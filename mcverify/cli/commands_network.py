@@ -1,0 +1,138 @@
+"""`predict` and `simulate`: one side alone of what `check` compares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mcverify.cli.commands_run import command_of
+from mcverify.cli.options import of_a_network, with_backend, with_json, with_quiet, with_seed, with_workers
+from mcverify.cli.shell import Session
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+    from mcverify.network import Network
+
+DEFAULT_REPLICATES = 4000
+
+
+@click.command(short_help="What the theory says of one network.")
+@of_a_network
+@click.option("--explain", is_flag=True, help="Each formula with its assumptions and derivation.")
+@click.option("--latex", is_flag=True, help="Each formula, in LaTeX.")
+@with_json
+@click.pass_obj
+def predict(session: Session, /, network: str | None, explain: bool, latex: bool, as_json: bool, **given: Any) -> None:
+    """Print every prediction that the theory makes of one network, from a TOML file or from flags."""
+    from mcverify.cli import output
+    from mcverify.cli.flags import network_from, take_flags
+
+    net = network_from(network, take_flags(given))
+    from mcverify import api  # after the network: its mistakes need not wait for numba
+
+    frame = api.predict(net)
+    frame["expression"] = [_formula(expression, latex) for expression in frame["expression"]]
+    if as_json:
+        counts = {"predictions": len(frame)}
+        output.emit(output.document(command_of(session.arguments), _records(frame), counts, _provenance(net)))
+    elif explain or latex:
+        output.emit("\n\n".join("\n".join(_explained(rows, steps=explain)) for rows in _alike(frame)) + "\n")
+    else:
+        columns = ("layer", "observable", "statistic", "value", "exactness")
+        rows = [[output.number(row[name]) for name in columns] for row in _records(frame)]
+        output.emit_rich(output.table(columns, rows, right=("layer", "value")))
+
+
+@click.command(short_help="What random networks of one kind do.")
+@of_a_network
+@click.option(
+    "--replicates", type=click.IntRange(min=2), default=DEFAULT_REPLICATES, show_default=True, help="Networks to draw."
+)
+@with_seed
+@with_backend
+@with_workers
+@with_json
+@with_quiet
+@click.pass_obj
+def simulate(session: Session, /, network: str | None, as_json: bool, quiet: bool, **given: Any) -> None:
+    """Draw random networks of one kind and print what is observed, from a TOML file or from flags."""
+    from mcverify.cli import output
+    from mcverify.cli.flags import network_from, take_flags
+    from mcverify.cli.progress import progress
+
+    net = network_from(network, take_flags(given))
+    from mcverify.simulate import simulate as draw  # after the network: its mistakes need not wait for numba
+
+    given["backend"] = "cpu" if given["backend"] == "auto" else given["backend"]
+    with progress(quiet) as shown:
+        result = draw(net, keep_values=False, progress=shown, **given)
+    frame, counts = result.frame(), dict(result.counts)
+    if as_json:
+        provenance = {**_provenance(net), "seed": given["seed"], "backend": given["backend"]}
+        output.emit(output.document(command_of(session.arguments), _records(frame), counts, provenance))
+        return
+    output.emit_rich(_observed(frame))
+    output.emit("\nnetworks: " + ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) + "\n")
+
+
+def _observed(frame: pd.DataFrame) -> Table:
+    """What was observed, with its standard error, within 80 columns."""
+    from mcverify.cli.output import number, table
+
+    rows = [
+        (
+            row["layer"],
+            row["observable"],
+            row["statistic"],
+            number(row["value"], digits=5),
+            number(row["standard_error"], digits=2),
+        )
+        for row in _records(frame)
+    ]
+    return table(("layer", "observable", "statistic", "value", "error"), rows, right=("layer", "value", "error"))
+
+
+def _formula(expression: Any, latex: bool) -> str:
+    if not latex:
+        return str(expression)
+    import sympy as sp
+
+    return str(sp.latex(expression))
+
+
+def _alike(frame: pd.DataFrame) -> list[list[dict[str, Any]]]:
+    """Predictions that differ in the layer alone, together."""
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in _records(frame):
+        same = ("observable", "statistic", "expression", "exactness", "reference", "assumptions", "derivation")
+        groups.setdefault(tuple(str(row[name]) for name in same), []).append(row)
+    return list(groups.values())
+
+
+def _explained(rows: list[dict[str, Any]], *, steps: bool) -> Iterator[str]:
+    """One prediction, its values by layer, and (with `steps`) what stands behind it."""
+    from mcverify.cli.output import number
+
+    row = rows[0]
+    yield f"{row['statistic']} of {row['observable']} = {row['expression']}"
+    yield "  " + ", ".join(f"layer {each['layer']}: {number(each['value'])}" for each in rows)
+    if not steps:
+        return
+    yield f"  {row['exactness']}; {row['reference']}"
+    if row["assumptions"]:
+        yield f"  assumes: {row['assumptions']}"
+    yield from (f"  {step}" for step in row["derivation"].splitlines())
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _provenance(net: Network) -> dict[str, Any]:
+    from mcverify import __version__
+
+    return {"mcverify": __version__, "network": net.content()}

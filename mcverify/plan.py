@@ -1,0 +1,165 @@
+"""Which networks are simulated, and how many of each: fixed before anything is drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mcverify.bridge import Asked, ask
+from mcverify.claim import Claim, expected_of
+from mcverify.errors import InputError
+from mcverify.statement import Expected
+from mcverify.statistics import ladder, power
+from mcverify.statistics.question import Ladder, Question
+from mcverify.statistics.units import unit_variance
+from mcverify.study import SHARES, Study
+
+if TYPE_CHECKING:
+    from mcverify.network import Network
+    from mcverify.observables import Observable
+
+SUITE_BUDGET = 1e-6
+"""Probability that any true claim of the whole shipped suite is refuted, or any control by chance."""
+
+SUPPORT_LEVEL = 1e-3
+"""Probability that one claim which is off by the margin is supported all the same."""
+
+SUITE_MISS = 1e-3
+"""Probability that the planned networks leave any true claim of a study undecided."""
+
+MARGIN_FACTOR = {"quick": 2.0, "standard": 1.0, "thorough": 0.5}
+"""What a budget does to the margins that studies declare."""
+
+MAX_WEIGHTS = 3e9
+"""Weights drawn at most for one network's cell; a claim that needs more comes out UNDECIDED and says how many."""
+
+
+GUESSED_SCATTER = 10.0
+"""Relative variance, times the width, of a value whose scatter the theory does not know: twice that of a ReLU layer
+with Gaussian weights. A guess; the test itself measures the scatter."""
+
+GUESSED_SCATTER_OF_SQUARES = 12.0
+"""The same of the squared departure from the mean, at any width: some six times that of a Gaussian value."""
+
+LARGEST_GAP = 0.5
+"""Departure from which on a false claim is planned like this one: a few networks more are cheaper than a close call."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """The claims of one study that share a false-alarm budget: those expected to hold, or those to be refuted."""
+
+    claims: tuple[Claim, ...]
+    asked: tuple[tuple[Asked, ...], ...]  # one a network of each claim
+    budget: float
+
+    @property
+    def levels(self) -> power.Levels:
+        """The error rates of the family."""
+        return power.Levels(self.budget, SUPPORT_LEVEL, 1 - SUITE_MISS, len(self.claims))
+
+    @property
+    def questions(self) -> list[Question | Ladder]:
+        """One a claim: of its network, or of its ladder."""
+        return [question_of(claim, asked) for claim, asked in zip(self.claims, self.asked, strict=True)]
+
+
+@dataclass
+class Wanted:
+    """One network to be simulated: how many replicates, and which columns keep every network's value."""
+
+    network: Network
+    replicates: int = 0
+    columns: set[Observable] = field(default_factory=set)
+
+
+def question_of(claim: Claim, asked: Sequence[Asked]) -> Question | Ladder:
+    """The one question of a claim."""
+    if len(asked) == 1:
+        return asked[0].question
+    widths = tuple(float(max(network.widths[1:])) for network in claim.networks)
+    return Ladder(widths=widths, questions=tuple(one.question for one in asked))
+
+
+def families(study: Study, *, margin: float | None, budget: str) -> tuple[Family, Family]:
+    """The two families of a study, with the questions of their claims; every mistake in one error.
+
+    Raises:
+        InputError: listing each claim whose prediction cannot be had.
+    """
+    default = default_margin(study, margin, budget)
+    found: dict[bool, list[tuple[Claim, tuple[Asked, ...]]]] = {True: [], False: []}
+    mistakes: list[InputError] = []
+    for claim in study.all_claims:
+        if isinstance(claim, Claim):
+            try:
+                asked = tuple(ask(claim, network, default) for network in claim.networks)
+            except InputError as error:
+                mistakes.append(error)
+                continue
+            found[expected_of(claim) is Expected.REFUTED].append((claim, asked))
+    if mistakes:
+        kind = type(mistakes[0]) if len(mistakes) == 1 else InputError
+        raise kind("\n".join(str(error) for error in mistakes))
+    share = SUITE_BUDGET / SHARES
+    return _family(found[False], share), _family(found[True], share)
+
+
+def default_margin(study: Study, margin: float | None, budget: str) -> float | None:
+    """The margin of a study's claims that declare none: the one asked for, else the study's by the budget."""
+    if margin is not None or study.margin is None:
+        return margin
+    return study.margin * MARGIN_FACTOR[budget]
+
+
+def _family(pairs: list[tuple[Claim, tuple[Asked, ...]]], budget: float) -> Family:
+    return Family(tuple(claim for claim, _ in pairs), tuple(asked for _, asked in pairs), budget)
+
+
+def wanted(all_families: Iterable[Family], replicates: int | None) -> dict[Network, Wanted]:
+    """The networks to simulate; each as often as its most demanding claim needs, up to the cap."""
+    found: dict[Network, Wanted] = {}
+    for family in all_families:
+        for claim, asked in zip(family.claims, family.asked, strict=True):
+            needed = replicates or _needed(family, claim, asked)
+            for network in claim.networks:
+                cell = found.setdefault(network, Wanted(network))
+                cell.columns.add(claim.observable)
+                cell.replicates = max(cell.replicates, replicates or min(needed, cap(network)))
+    return found
+
+
+def _needed(family: Family, claim: Claim, asked: Sequence[Asked]) -> int:
+    """Networks that decide a claim with the family's error rates, by the predicted scatter of one network's value."""
+    question = question_of(claim, asked)
+    if expected_of(claim) is Expected.UNDECIDED:
+        return 1
+    if isinstance(question, Ladder):
+        needed = ladder.networks_per_width(question, family.levels)
+    elif expected_of(claim) is Expected.REFUTED:
+        needed = _to_refute(question, asked[0], family.levels)
+    else:
+        needed = power.networks_needed(question, family.levels)
+    if needed is not None:
+        return needed
+    narrowest = min(min(network.widths[1:]) for network in claim.networks)
+    s2 = GUESSED_SCATTER_OF_SQUARES if claim.statistic == "variance" else GUESSED_SCATTER / narrowest
+    return power.networks_for(s2, asked[0].question.departure_margin, power.refute_reach(family.levels))
+
+
+def _to_refute(question: Question, asked: Asked, levels: power.Levels) -> int | None:
+    """Networks that refute a false claim, whose departure from the theory is known."""
+    s2 = unit_variance(question)
+    if s2 is None or asked.truth is None:
+        return power.networks_needed(question, levels)
+    true = asked.truth[1].value
+    gap = abs(math.log(true / question.predicted)) if question.scale == "relative" else abs(true - question.predicted)
+    reach = power.refute_reach(levels, power.needs_catoni(question))
+    return power.networks_for(s2, min(gap, LARGEST_GAP), reach) if gap else None
+
+
+def cap(network: Network) -> int:
+    """Most replicates of a network: `MAX_WEIGHTS` in all, in whole blocks, at least 1024."""
+    return max(1024, math.floor(MAX_WEIGHTS / network.n_weights))
