@@ -77,7 +77,7 @@ def compare(width: int, depth: int, activation: str, seconds: float) -> dict[str
     net = mc.Network(widths=(width,) * (depth + 1), activation=activation, weights="he_normal")
     cpu = backend("cpu")
     generator = np.random.Generator(np.random.SFC64(0))
-    count = max(16, min(2048, int(2e7 / net.n_weights) // 256 * 256))
+    count = min(2048, max(64, int(2e7 / net.n_weights) // 256 * 256))
     cpu.simulate_block(net, 0, 0, 16)
     numpy_networks(width, depth, 16, activation, generator)
     ours: list[float] = []

@@ -197,3 +197,24 @@ def test_unknown_laws_are_named():
         law("relu_rato", n=3)
     with pytest.raises(InputError, match="does not take"):
         law("relu_ratio", width=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("linear_ratio", {"n": 128}),
+        ("relu_ratio", {"n": 32}),
+        ("relu_ratio_backward", {"n": 16}),
+        ("half_beta", {"n": 128, "m": 64}),
+        ("leaky_ratio", {"n": 16, "slope": 0.1}),
+    ],
+)
+def test_tails_at_any_departure(name: str, parameters: dict[str, float]) -> None:
+    """From 1e-8 to 1e6 times the mean, log tails are numbers that fall with the distance from the mean."""
+    ratio = law(name, **parameters)
+    for count in (1, 256, 50_000):
+        below = [ratio.log_cdf(y, count) for y in (1e-8, 1e-3, 0.05, 0.5, 0.99)]
+        above = [ratio.log_sf(y, count) for y in (1e6, 20.0, 2.0, 1.01)]
+        for tail in (below, above):
+            assert all(math.isfinite(log_p) for log_p in tail)
+            assert tail == sorted(tail)

@@ -213,6 +213,10 @@ def test_negative_and_zero_predictions():
     assert one(Question(predicted=-2.0, margin=0.02, variance=0.25), Sample.of(x)).verdict == "SUPPORTED"
     assert one(Question(predicted=-2.2, margin=0.02, variance=0.25), Sample.of(x)).verdict == "REFUTED"
     assert one(Question(predicted=2.0, margin=0.02, variance=0.25), Sample.of(x)).verdict == "REFUTED"
+    bound = Question(predicted=-2.2, margin=0.02, variance=0.25, exactness="BOUND", bound="lower")
+    assert one(bound, Sample.of(x)).verdict == "SUPPORTED"
+    assert one(bound, Sample.of(x)).estimate == pytest.approx(-2.0, abs=0.02)
+    assert one(replace(bound, bound="upper"), Sample.of(x)).verdict == "REFUTED"
     zero = Question(predicted=0.0, margin=0.1, scale="zero", variance=0.25)
     assert one(zero, Sample.of(x + 2)).verdict == "SUPPORTED"
     assert one(zero, Sample.of(x + 2.1)).delta == pytest.approx(0.2, abs=0.04)

@@ -72,6 +72,11 @@ class StatementPart:
     derivations: tuple[Derivation, ...]
     plots: tuple[Plot, ...]
 
+    @property
+    def headline(self) -> str:
+        """The formula to show beside the words: our own, else the source's."""
+        return self.formula or (self.source.formula if self.source else "")
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudyPart:

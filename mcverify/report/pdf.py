@@ -119,6 +119,7 @@ def _statement(part: StatementPart) -> dict[str, Any]:
         **{name: getattr(part, name) for name in ("verdict", "as_expected", "reason")},
         "says": _spans(part.says),
         "formula": _formula(part.formula),
+        "headline": _formula(part.headline),
         "source": _source(part),
         "tally": asdict(part.tally),
         "why": _spans(part.why),

@@ -7,6 +7,7 @@ values (Catoni where its guard refuses); 3. the mean alone: Student's t behind i
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from mcverify.statistics.binomial import binomial
 from mcverify.statistics.catoni import catoni
@@ -33,7 +34,8 @@ def evidence(question: Question, sample: Sample, levels: Levels) -> Evidence:
     if refusal is not None:
         return nothing(refusal, count=sample.count)
     if question.scale == "relative" and question.predicted < 0 and question.statistic == "mean":
-        question, sample = mirrored(question, sample)
+        found = evidence(*mirrored(question, sample), levels)
+        return replace(found, estimate=-found.estimate)
     unit = units(question, sample)
     return _by_law(question, sample, unit) or _by_variance(question, unit, levels) or _by_mean(question, unit, levels)
 

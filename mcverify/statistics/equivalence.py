@@ -47,7 +47,8 @@ def allowance(question: Question, *, on_ladder: bool = False) -> Allowance:
     if question.exactness == "EXACT":
         return Allowance(U, D)
     if question.exactness == "BOUND":
-        return Allowance(U, D, side=1 if question.bound == "upper" else -1)
+        away = question.scale == "relative" and question.predicted < 0  # delta grows as the estimate falls
+        return Allowance(U, D, side=1 if (question.bound == "upper") != away else -1)
     if question.next_order is None or question.exactness == "INFINITE_WIDTH":
         return Allowance(math.inf, D, no_support=Refusal("WIDTH_LADDER_NEEDED"))
     size, order = abs(question.next_order[0]), question.next_order[1]

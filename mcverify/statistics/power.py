@@ -90,7 +90,7 @@ def networks_for(s2: float, gap: float, reach: float, block: int = BLOCK) -> int
 def networks_needed(
     question: Question, levels: Levels, *, measured: float | None = None, catoni: bool | None = None, block: int = BLOCK
 ) -> int | None:
-    """Networks, in whole blocks, at which the question is decided with the declared power; None if there is no such number.
+    """Networks, in whole blocks, at which the question is decided with the declared power; None if none would do.
 
     Args:
         measured: Variance of one network's departure as seen in a sample; the larger of it and the predicted counts.

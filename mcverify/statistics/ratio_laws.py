@@ -91,17 +91,17 @@ def mixture(name: str, n: int, c: Array, p: Array) -> MeanLaw:
     variance, third, fourth = _central(moments)
     alive = c > 0
     shape, scale = n / 2, 2 * c[alive] / n
+    log_p, log_atom = np.log(p[alive]), math.log(p[~alive].sum()) if p[~alive].any() else -math.inf
 
     def cumulants(s: float) -> tuple[float, float, float]:
         log_one = np.log1p(-scale * s)
         above = -np.expm1(log_one)  # scale s
-        terms = np.expm1(-shape * log_one)
-        excess = float(p[alive] @ terms)
-        tilted = p[alive] * (terms + 1) / (1 + excess)
+        K = _log_of_sum(log_p, log_atom, -shape * log_one)
+        tilted = np.exp(log_p - shape * log_one - K)
         first = shape * scale / (1 - above)
         mean = float(tilted @ first)
         spread = float(tilted @ ((first - mean) ** 2 + first**2 / shape)) + mean**2 * (1 - float(tilted.sum()))
-        return math.log1p(excess) - s, mean - 1, spread
+        return K - s, mean - 1, spread
 
     def density(x: Array) -> Array:
         y = np.asarray(x, dtype=np.float64)[..., None] / scale
@@ -125,6 +125,13 @@ def mixture(name: str, n: int, c: Array, p: Array) -> MeanLaw:
         cdf=cdf,
         atom=float(p[~alive].sum()),
     )
+
+
+def _log_of_sum(log_p: Array, log_atom: float, exponent: Array) -> float:
+    """log(sum p e^exponent + atom): through expm1 near 0, in logs where the sum would vanish or overflow."""
+    if np.abs(exponent).max() < 0.5:
+        return math.log1p(float(np.exp(log_p) @ np.expm1(exponent)))
+    return float(np.logaddexp(special.logsumexp(log_p + exponent), log_atom))
 
 
 def _with_counts(law: MeanLaw, n: int, first: int) -> MeanLaw:
