@@ -20,16 +20,25 @@ if TYPE_CHECKING:
     from mcverify.kernels import Backend
     from mcverify.network import Network
 
-REPLICATES, FEW_REPLICATES = 256, 16
+REPLICATES, FEW_REPLICATES, MANY_REPLICATES = 256, 16, 4096
 LARGE_NETWORK = 1e7  # weights
+SMALL_BLOCK = 2**20  # weights: a block of small networks holds about so many, or storing it would cost more than drawing it
 
 CHUNK_VALUES = 2**23  # 64 MiB of float64
 CHUNK_WEIGHTS = 2**29  # about a second
 
 
 def block_size(net: Network) -> int:
-    """Replicates in a block: 256, or 16 of a network of more than 1e7 weights."""
-    return FEW_REPLICATES if net.n_weights > LARGE_NETWORK else REPLICATES
+    """Replicates in a block: 256; 16 of a network of more than 1e7 weights, up to 4096 of one below 4096 weights.
+
+    >>> from mcverify.network import Network
+    >>> [block_size(Network(widths=widths)) for widths in ((4, 4), (32, 32, 32), (128, 128), (4000, 4000))]
+    [4096, 512, 256, 16]
+    """
+    if net.n_weights > LARGE_NETWORK:
+        return FEW_REPLICATES
+    wanted = max(1, SMALL_BLOCK // net.n_weights)
+    return min(MANY_REPLICATES, max(REPLICATES, 1 << (wanted.bit_length() - 1)))
 
 
 def cell_content(net: Network, seed: int, block: int, version: str) -> dict[str, Any]:

@@ -136,6 +136,26 @@ def test_truncated_normal_is_the_quantile_of_the_same_bits():
     assert np.max(np.abs(z / -np.where(exact == 0, 1, -exact) - 1)) < 3e-6
 
 
+def test_exponential():
+    """Relative error of exp(y) - 1 below 1e-6, from tiny to the largest y; infinite beyond."""
+    y = np.float32(np.exp(np.random.default_rng(3).uniform(-20, np.log(88), 100_000)))
+    assert np.max(np.abs(variates.expm1(y) / np.expm1(y.astype(float)) - 1)) < 1e-6
+    with np.errstate(over="ignore"):
+        assert variates.expm1(np.float32([0, 90, 1e4])).tolist() == [0, np.inf, np.inf]
+
+
+@pytest.mark.parametrize("df", [0.7, 5.0, 200.0])
+def test_student_t_is_bailey_of_the_same_bits(df):
+    """Error below 3e-6 of the radius against float64, plus that of U in 24 bits, which shows near radius 0."""
+    w0, w1, w3 = random_words(), random_words()[::-1], np.random.default_rng(2).permutation(random_words())
+    u = (w0.astype(float) + (w1.astype(float) + (w1.astype(float) + 0.5) / 2**32) / 2**32) / 2**32
+    radius = np.sqrt(df * np.expm1(-2 / df * np.log(u)))
+    half = np.where(w3 % np.uint64(2) == 0, 1.0, -1.0)
+    exact = radius * half * np.cos(w3.astype(np.uint32).astype(np.int32) / 2**31 * np.pi / 2)
+    bound = 3e-6 * radius * (1 + 6 / df) + np.minimum(2.0**-23 / radius, 2.0**-11)
+    assert np.all(np.abs(variates.student_t(w0, w1, w1, w3, 0, df, 1.0) - exact) < bound)
+
+
 def test_logarithm():
     """Relative error below 3e-7 wherever the result is not tiny."""
     x = np.float32(np.exp(np.random.default_rng(3).uniform(-80, 80, 100_000)))

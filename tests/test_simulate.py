@@ -31,7 +31,7 @@ from mcverify.simulate import Cell, read_cell, run_cells, simulate
 from mcverify.simulation import column_indexes
 from mcverify.store import Store
 
-NET = Network(widths=(3, 2, 2), activation="relu", weights="he_normal")
+NET = Network(widths=(90, 60, 60), activation="relu", weights="he_normal")
 COLUMNS = (parse("preactivation.ratio", 2), parse("activation.second_moment", 1))
 
 
@@ -314,14 +314,15 @@ def test_key_does_not_depend_on_the_process() -> None:
 
 
 def test_block_and_chunk_sizes() -> None:
-    """256, or 16 above 1e7 weights; deep and large networks are simulated in smaller calls."""
+    """256, 16 above 1e7 weights, up to 4096 of tiny ones; deep and large networks are simulated in smaller calls."""
     small, large = NET, Network(widths=(4000, 4000))
     assert (block_size(small), chunk_size(small)) == (256, 256)
     assert block_size(large) == 16
+    assert block_size(Network(widths=(2, 2))) == 4096
     assert chunk_size(Network(widths=(1500, 1500, 1500))) == 64
     deep = Network(widths=(2,) * 10_001)
     assert chunk_size(deep) * len(observables.columns(deep.depth)) <= 2**23
-    assert chunk_size(deep) in (2**k for k in range(9))
+    assert chunk_size(deep) in (2**k for k in range(13))
 
 
 def test_chunks_are_merged_alike(monkeypatch: pytest.MonkeyPatch) -> None:

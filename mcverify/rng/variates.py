@@ -1,9 +1,9 @@
 """Each law as a scalar function: four random words to one standardised variate, float32.
 
 `name(w0, w1, w2, w3, lane, a, b)`: of the variates that one block of four words gives, the one at `lane`. `a` and
-`b` are the law's constants. Only + - * / and square roots in float32, in the order written, so that the bits are
-those of any IEEE machine; the exceptions (logarithms of `student_t`) are float64. The same text runs on NumPy
-arrays and compiled. Polynomials are Chebyshev fits made for this file; their errors are tested.
+`b` are the law's constants. Only + - * / and square roots, in the order written, so that the bits are those of any
+IEEE machine. The same text runs on NumPy arrays and compiled. Polynomials are Chebyshev fits made for this file;
+their errors are tested.
 """
 
 from __future__ import annotations
@@ -17,11 +17,15 @@ HALF = F(0.5)
 ONE = F(1)
 TWO = F(2)
 LN2 = F(0.6931471805599453)
+LN2_HIGH, LN2_LOW = F(0.693359375), F(-2.1219444005469057e-04)
+PER_LN2 = F(1.4426950408889634)
+LARGEST_EXPONENT, HUGE = F(88), F(3e38)
 TO_UNIT = F(2.0**-31)
+TO_WORD = F(2.0**-32)
 TOP_BIT = np.uint64(31)
 LOW_BIT = np.uint64(1)
 ROOT_HALF_BITS = np.int32(0x3F3504F3)  # of float32(sqrt(1/2))
-MANTISSA_BITS = np.int32(23)
+MANTISSA_BITS, EXPONENT_BIAS = np.int32(23), np.int32(127)
 SQRT_3 = F(3.0**0.5)
 SQRT_HALF = F(0.5**0.5)
 
@@ -36,6 +40,10 @@ COS_POLYNOMIAL = (
 SIN_POLYNOMIAL = (
     *(F(1.5707963267681448), F(-0.6459640955780682), F(0.07969260371710453)),
     *(F(-0.004681657795523228), F(0.0001602546910583313), F(-3.4318293108952843e-06)),
+)
+EXP_POLYNOMIAL = (
+    *(F(0.16666701036489864), F(0.04166175937594854), F(0.008358682077179259)),
+    *(F(0.0013285715682637958), F(0.0002645272763837556)),
 )
 QUANTILE_CENTRE = (
     *(F(1.2533140172817991), F(0.32812118927933426), F(0.01630839471682139), F(-0.0032486894667862957)),
@@ -96,6 +104,26 @@ def normal_pair(radius_word: Any, angle_word: Any, lane: int) -> Any:
     return radius * (t * (q * (q * (q * (q * (q * p[5] + p[4]) + p[3]) + p[2]) + p[1]) + p[0]))
 
 
+def cosine(word: Any) -> Any:
+    """cos(2 pi V), V uniform."""
+    t = signed_unit(word)
+    q = t * t
+    p = COS_POLYNOMIAL
+    return sign(word & LOW_BIT) * (q * (q * (q * (q * (q * p[5] + p[4]) + p[3]) + p[2]) + p[1]) + p[0])
+
+
+def expm1(y: Any) -> Any:
+    """exp(y) - 1 for y >= 0, relative error below 1e-6 up to y = 88; infinite beyond."""
+    beyond = F(y > LARGEST_EXPONENT) * HUGE
+    y = np.minimum(y, LARGEST_EXPONENT)
+    power = np.int32(y * PER_LN2)
+    r = (y - F(power) * LN2_HIGH) - F(power) * LN2_LOW
+    p = EXP_POLYNOMIAL
+    part = r + r * r * (HALF + r * (r * (r * (r * (r * p[4] + p[3]) + p[2]) + p[1]) + p[0]))
+    scale = np.int32(np.int32(power + EXPONENT_BIAS) << MANTISSA_BITS).view(np.float32)
+    return (scale * part + (scale - ONE)) + beyond + beyond
+
+
 def pick(w0: Any, w1: Any, w2: Any, w3: Any, lane: int) -> Any:
     """The word of a lane."""
     if lane == 0:
@@ -150,12 +178,12 @@ def truncated_normal(w0: Any, w1: Any, w2: Any, w3: Any, lane: int, a: Any, b: A
 def student_t(w0: Any, w1: Any, w2: Any, w3: Any, lane: int, a: Any, b: Any) -> Any:
     """Student t with a degrees of freedom, times b (Bailey 1994); one a block.
 
-    sqrt(a (U^(-2/a) - 1)) cos(2 pi V), U of 96 bits, so that heavy tails are not cut short.
+    sqrt(a (U^(-2/a) - 1)) cos(2 pi V), U of 96 bits, so that heavy tails are not cut short. With e = U^(-1/a) - 1
+    the root is that of a e (e + 2).
     """
-    u = (np.float64(w0) + (np.float64(w1) + (np.float64(w2) + 0.5) * 2.0**-32) * 2.0**-32) * 2.0**-32
-    radius = np.sqrt(a * np.expm1(np.log(u) * (-2.0 / a)))
-    angle = (np.float64(w3) + 0.5) * (2.0 * np.pi * 2.0**-32)
-    return F(radius * np.cos(angle) * b)
+    u = F(np.uint32(w0)) + (F(np.uint32(w1)) + (F(np.uint32(w2)) + HALF) * TO_WORD) * TO_WORD
+    e = expm1(-log_of_scaled(u, np.int32(-32)) * F(1.0 / a))
+    return F(b) * (np.sqrt(F(a)) * (np.sqrt(e) * np.sqrt(e + TWO) * cosine(w3)))
 
 
 def sparse(w0: Any, w1: Any, w2: Any, w3: Any, lane: int, a: Any, b: Any) -> Any:
