@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ SHARES = 32
 """The suite's false-alarm budget is cut into this many shares, one a study, whatever is selected or ships."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Study:
     """Claims that belong together.
 
@@ -48,6 +48,7 @@ class Study:
     """
 
     id: str
+    _: KW_ONLY
     claims: Sequence[AnyClaim]
     controls: Sequence[AnyClaim] = ()
     title: str = ""
