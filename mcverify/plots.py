@@ -102,8 +102,7 @@ def _histogram(statement: Statement, claim: Claim, samples: Samples) -> Histogra
     edges = np.linspace(edges[0], edges[1], BINS + 1)
     counts, _ = np.histogram(values, bins=edges)
     x = np.linspace(edges[0], edges[-1], 200)
-    log = truth[1].law.name.startswith("log_")
-    density = law.density(x - centre) if log else law.density(x / centre) / abs(centre)
+    density = law.density(x - centre) if law.location else law.density(x / centre) / abs(centre)
     return Histogram(
         network=network.label,
         observable=observable.name,

@@ -151,7 +151,7 @@ def _provenance(
             "false_support_per_claim": plan.SUPPORT_LEVEL,
             "suite_miss": plan.SUITE_MISS,
         },
-        "networks": {network.label: cell.replicates for network, cell in cells.items()},
+        "networks": [f"{cell.replicates} of {network.label}" for network, cell in cells.items()],
         "cost": {"networks": sum(cell.replicates for cell in cells.values()), "weights": drawn},
         "versions": {
             "python": platform.python_version(),

@@ -29,83 +29,97 @@ at_its_width = [_net((612, 612, 612), "mxnet_uniform", "linear"), _net((1224, 12
 
 torch_as_instance = Statement(
     key="torch-as-instance",
-    says="PyTorch's Linear layer is an instance of the first type of initialization: its weights have variance 1/N_{l-1}.",
+    says="PyTorch's `Linear` is an example of the first type of initialization: its weights have variance $1/N_{l-1}$.",
     source=fleuret(
         "Weight initialization",
         "the first type, with the code of torch/nn/modules/linear.py",
         r"\mathbb{V}(w^{(l)}) = \frac{1}{N_{l-1}}.",
     ),
-    why="The code draws from [-stdv, stdv] with stdv = 1/sqrt(N): a uniform law with that bound has a third of that variance.",
+    why=r"The code takes `stdv` $= 1/\sqrt{N_{l-1}}$ for the bound of a uniform law, whose variance is a third of the squared bound.",
     expected=Expected.REFUTED,
     correction="torch-variance",
     entry="A10",
 )
 torch_variance = Statement(
     key="torch-variance",
-    says="PyTorch's Linear layer has weights of variance 1/(3 N_{l-1}).",
-    formula=r"\mathbb{V}(w^{(l)}) = \frac{1}{3 N_{l-1}}",
-    why="The variance of a uniform law on [-a, a] is a^2/3.",
+    says="Weights and biases of PyTorch's `Linear` have variance $1/(3 N_{l-1})$.",
+    formula=r"\mathbb{V}(w^{(l)}) = \mathbb{V}(b^{(l)}) = \frac{1}{3 N_{l-1}}",
+    why="A uniform law on $[-a, a]$ has variance $a^2/3$.",
     role=Role.CORRECTED,
     entry="A10",
 )
 torch_keeps = Statement(
     key="torch-keeps-variance",
-    says="So PyTorch's default keeps the variance of activations from layer to layer.",
-    source=fleuret("Weight initialization", "the first type, with the code of torch/nn/modules/linear.py, its purpose"),
+    says="So PyTorch's default does what the first type is for: it keeps the variance of the activations.",
+    source=fleuret(
+        "Weight initialization", "the first type, with the code of torch/nn/modules/linear.py, read for its purpose"
+    ),
     formula=r"\mathbb{V}(x^{(l)}) = \mathbb{V}(x^{(l-1)})",
-    why="A linear layer keeps a third of the second moment, a ReLU layer a sixth; what is left is what the biases put in.",
+    why="A linear layer keeps a third of the mean square, a ReLU layer a sixth; the rest of what is seen comes from the biases.",
     expected=Expected.REFUTED,
     correction="torch-signal",
     entry="A10",
 )
 torch_signal = Statement(
     key="torch-signal",
-    says="Under PyTorch's default (weights and biases), the signal falls to a floor that the biases hold up.",
+    says="Under PyTorch's default the mean square $q_l$ of the preactivations falls to a floor that the biases hold up.",
     formula=r"q_l = \frac{q_{l-1}}{3} + \frac{1}{3 N_{l-1}} \text{ (linear)}, \quad q_l = \frac{q_{l-1}}{6} + \frac{1}{3 N_{l-1}} "
     r"\text{ (ReLU, } l \ge 2 \text{)}",
-    why="Variance 1/(3N) for weights and biases, and the halving by ReLU.",
+    why="Variance $1/(3 N_{l-1})$ for weights and biases, and the halving by ReLU. Exact at every width.",
     role=Role.CORRECTED,
     entry="A10",
 )
 mxnet_uniform = Statement(
     key="mxnet-uniform",
-    says="MXNet's default draws each weight from the uniform law on [-0.07, 0.07] and sets biases to 0.",
-    source=d2l_2018("3.15.2.1. Default Initialization", "first paragraph", r"U[-0.07, 0.07]"),
-    formula=r"\mathbb{V}(w) = \frac{0.07^2}{3}",
-    why="A description; its variance is 0.00163 whatever the width.",
+    says="MXNet's default draws each weight from a uniform law, the same at every width.",
+    source=d2l_2018(
+        "3.15.2.1. Default Initialization", "the sentence on the default random initialization", r"U[-0.07, 0.07]"
+    ),
+    formula=r"E w^2 = \frac{0.07^2}{3}, \quad E w^4 = \frac{0.07^4}{5}",
+    why="A description. The variance is 0.00163 whatever the width.",
     entry="A22",
 )
 mxnet_normal = Statement(
-    key="normal-0.01",
-    says="The usual explicit choice is a normal law of standard deviation 0.01.",
-    source=d2l_2018("3.15.2.1. Default Initialization", "first paragraph, the call of initialize"),
-    formula=r"\mathbb{V}(w) = 10^{-4}",
-    why="A description; the variance does not depend on the width.",
+    key="mxnet-normal",
+    says="The explicit choice of the earlier sections, `init.Normal(sigma=0.01)`, is a normal law with standard deviation 0.01.",
+    source=d2l_2018("3.15.2.1. Default Initialization", "first sentence, with the call of initialize"),
+    formula=r"E w^2 = 10^{-4}, \quad E w^4 = 3 \cdot 10^{-8}",
+    why="A description. The variance does not depend on the width.",
     entry="A22",
 )
 works_well = Statement(
     key="works-for-moderate-sizes",
-    says="Both choices work quite well for moderate problem sizes: in the sense of variances, layers of such widths keep the signal.",
-    source=d2l_2020("Default Initialization", "first paragraph, and the end of the same paragraph in the 2018 edition"),
+    says="Both choices do well as long as a problem is of moderate size: read as, layers of such widths keep the variance.",
+    source=d2l_2018("3.15.2.1. Default Initialization", "last sentence"),
     formula=r"\frac{\mathbb{V}(h^{(l)})}{\mathbb{V}(h^{(l-1)})} = 1 \text{ at widths from 8 to 256}",
-    why="A layer's factor is n v (half of it for ReLU): 0.0008 to 0.026 for the normal, 0.05 to 0.42 for the uniform law.",
+    why="A layer's factor is $n v$ (half of it for ReLU): 0.0004 to 0.026 for the normal law, 0.026 to 0.42 for the uniform one.",
     expected=Expected.REFUTED,
     correction="layer-factor",
     entry="A22",
 )
+default_works = Statement(
+    key="framework-default-works",
+    says="The later edition says so of the default of whatever framework; put to the test with PyTorch's and ReLU.",
+    source=d2l_2020("Default Initialization", "last sentence"),
+    formula=r"\mathbb{V}(h^{(3)}) = \mathbb{V}(x^{(0)}) \text{ at widths from 8 to 256}",
+    why="By layer 3 most of the signal is gone at any width, and what is left comes from the biases.",
+    expected=Expected.REFUTED,
+    correction="torch-signal",
+    entry="A10",
+)
 layer_factor = Statement(
     key="layer-factor",
-    says="A fixed variance multiplies the signal by n v a layer (half of it for ReLU).",
+    says="A fixed variance $v$ multiplies the signal by $n v$ a layer (half of it for ReLU).",
     formula=r"\frac{E (h^{(l)})^2}{E (h^{(l-1)})^2} = N_{l-1} v_l \, c_2, \quad c_2 = 1 \text{ (linear)}, \; \tfrac{1}{2} \text{ (ReLU)}",
-    why="The one-step factor of a homogeneous network, exact at every width.",
+    why="The one-step factor of linear and ReLU networks, exact at every width.",
     role=Role.CORRECTED,
     entry="A22",
 )
 one_width = Statement(
     key="one-width",
-    says="It keeps the signal near one width only: for U[-0.07, 0.07] that is 612 for linear layers and 1224 for ReLU.",
+    says="It keeps the signal near one width only: for the uniform law on $[-0.07, 0.07]$ that is 612 for linear layers, 1224 for ReLU.",
     formula=r"n = \frac{1}{v} \text{ (linear)}, \quad n = \frac{2}{v} \text{ (ReLU)}",
-    why="The factor is 1 there.",
+    why="There the factor is 0.9996, the nearest to 1 that a whole width gives.",
     role=Role.CORRECTED,
     entry="A22",
 )
@@ -116,16 +130,17 @@ uniform_as_std = Statement(
     why="The variance is a third of the squared bound.",
     expected=Expected.REFUTED,
     role=Role.CONTROL,
+    correction="mxnet-uniform",
     entry="A22",
 )
 
 
-def weight_variance(value: Callable[[sp.Expr], sp.Expr]) -> Callable[[int], Prediction]:
-    """A prediction for the second moment of the weights: a function of fan_in, as a function of the layer."""
-    return lambda l: formula(value(N[l - 1]), "weight.second_moment", l, entry="A22")
+def of_entries(observable: str, value: Callable[[sp.Expr], sp.Expr], entry: str) -> Callable[[int], Prediction]:
+    """A prediction for a moment of weights or biases: a function of fan_in, as a function of the layer."""
+    return lambda l: formula(value(N[l - 1]), observable, l, entry=entry)
 
 
-def forward_factor(share: sp.Expr) -> Callable[[int], Prediction]:
+def _factor(share: sp.Expr) -> Callable[[int], Prediction]:
     """A share of N v, as a function of the layer."""
     return lambda l: formula(share * N[l - 1] * v[l], "preactivation.ratio", l, entry="A22")
 
@@ -135,57 +150,52 @@ def _by_activation(nets: list[Network], activation: str) -> list[Network]:
 
 
 fixed = [*small_normal, *default_uniform]
+BOUND = sp.Rational(7, 100)
+WEIGHT2, WEIGHT4 = "weight.second_moment", "weight.fourth_moment"
 
 study = Study(
     id="default_initializations",
     title="Default initializations",
-    question="What variance do the defaults of PyTorch and MXNet give the weights, what do they do to a signal layer by layer, and at "
+    question="What variance do the defaults of PyTorch and MXNet give to weights? What do they do to a signal layer by layer, and at "
     "which widths would they keep it?",
     margin=0.05,
     claims=[
-        *claims(torch_as_instance, torch_linear, "weight.second_moment", [1, 2], weight_variance(lambda n: 1 / n)),
-        *claims(torch_variance, torch_linear, "weight.second_moment", [1, 2], weight_variance(lambda n: 1 / (3 * n))),
+        *claims(torch_as_instance, torch_linear, WEIGHT2, [1, 2], of_entries(WEIGHT2, lambda n: 1 / n, "A10")),
+        *claims(torch_variance, torch_linear, WEIGHT2, [1, 2], of_entries(WEIGHT2, lambda n: 1 / (3 * n), "A10")),
+        *claims(
+            torch_variance,
+            torch_linear,
+            "bias.second_moment",
+            [1, 2],
+            of_entries("bias.second_moment", lambda n: 1 / (3 * n), "A10"),
+        ),
         *claims(torch_keeps, without_biases, "activation.ratio", [1, 2, 3], 1.0),
         *claims(torch_keeps, torch_relu[1:3], "preactivation.second_moment", [4], 1.0),
         *claims(torch_signal, [*torch_linear, *torch_relu, *torch_chain], "preactivation.second_moment", [1, 2, 3, 4]),
-        *claims(
-            mxnet_uniform,
-            default_uniform[:2],
-            "weight.second_moment",
-            [1],
-            weight_variance(lambda _: sp.Rational(49, 30000)),
-        ),
+        *claims(mxnet_uniform, default_uniform[:2], WEIGHT2, [1], of_entries(WEIGHT2, lambda _: BOUND**2 / 3, "A22")),
+        *claims(mxnet_uniform, default_uniform[:1], WEIGHT4, [1], of_entries(WEIGHT4, lambda _: BOUND**4 / 5, "A22")),
         *claims(
             mxnet_normal,
             small_normal[:4],
-            "weight.second_moment",
+            WEIGHT2,
             [1],
-            weight_variance(lambda _: sp.Rational(1, 10000)),
+            of_entries(WEIGHT2, lambda _: sp.Rational(1, 10**4), "A22"),
+        ),
+        *claims(
+            mxnet_normal,
+            small_normal[2:4],
+            WEIGHT4,
+            [1],
+            of_entries(WEIGHT4, lambda _: sp.Rational(3, 10**8), "A22"),
         ),
         *claims(works_well, fixed, "preactivation.ratio", [2, 3], 1.0),
-        *claims(
-            layer_factor,
-            _by_activation(fixed, "linear"),
-            "preactivation.ratio",
-            [2, 3],
-            forward_factor(sp.Integer(1)),
-        ),
-        *claims(
-            layer_factor,
-            _by_activation(fixed, "relu"),
-            "preactivation.ratio",
-            [2, 3],
-            forward_factor(sp.Rational(1, 2)),
-        ),
-        *claims(one_width, at_its_width, "preactivation.ratio", [2], 1.0),
+        *claims(default_works, torch_relu, "preactivation.second_moment", [3], 1.0),
+        *claims(layer_factor, _by_activation(fixed, "linear"), "preactivation.ratio", [2, 3], _factor(sp.Integer(1))),
+        *claims(layer_factor, _by_activation(fixed, "relu"), "preactivation.ratio", [2, 3], _factor(sp.Rational(1, 2))),
+        *claims(one_width, at_its_width[:1], "preactivation.ratio", [2], _factor(sp.Integer(1))),
+        *claims(one_width, at_its_width[1:], "preactivation.ratio", [2], _factor(sp.Rational(1, 2))),
     ],
     controls=[
-        *claims(
-            uniform_as_std,
-            default_uniform[:1],
-            "weight.second_moment",
-            [1],
-            weight_variance(lambda _: sp.Rational(49, 10000)),
-        )
+        *claims(uniform_as_std, default_uniform[:1], WEIGHT2, [1], of_entries(WEIGHT2, lambda _: BOUND**2, "A22"))
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mcverify.statement import Source
 
 D2L_2018 = "d2l.ai, Numerical Stability and Initialization (2018 edition)"
-D2L_2020 = "d2l.ai, Numerical Stability and Initialization (later edition)"
+D2L_2020 = "d2l.ai, Numerical Stability and Initialization (later edition, partly in Portuguese)"
 FLEURET = "F. Fleuret, EE-559 Deep Learning, 5.5 Parameter initialization (2019)"
 
 

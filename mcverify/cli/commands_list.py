@@ -106,14 +106,16 @@ def _shown(study: Study) -> Iterator[str]:
 def _statement(statement: Statement, study: Study) -> Iterator[str]:
     """One statement: what it says, where, and what should come of it."""
     claims = [claim for claim in study.all_claims if claim.statement and claim.statement.key == statement.key]
-    yield f"{statement.key} ({statement.role}): {statement.says}"
+    from mcverify.report.prose import plain
+
+    yield f"{statement.key} ({statement.role}): {plain(statement.says)}"
     if statement.source:
         yield f"  source: {statement.source.text}, {statement.source.section}, {statement.source.paragraph}"
         if statement.source.formula:
             yield f"  as printed: {statement.source.formula}"
     if statement.formula:
         yield f"  formula: {statement.formula}"
-    yield f"  expected: {statement.expected}{f' - {statement.why}' if statement.why else ''}"
+    yield f"  expected: {statement.expected}{f' - {plain(statement.why)}' if statement.why else ''}"
     if statement.correction:
         yield f"  what is true instead: {statement.correction}"
     yield f"  claims: {len(claims)}"
