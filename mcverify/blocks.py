@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 REPLICATES, FEW_REPLICATES, MANY_REPLICATES = 256, 16, 4096
 LARGE_NETWORK = 1e7  # weights
-SMALL_BLOCK = 2**20  # weights: a block of small networks holds about so many, or storing it would cost more than drawing it
+SMALL_BLOCK = 2**20  # weights that a block of small networks holds: storing fewer would cost more than drawing them
 
 CHUNK_VALUES = 2**23  # 64 MiB of float64
 CHUNK_WEIGHTS = 2**29  # about a second
