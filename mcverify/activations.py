@@ -39,7 +39,7 @@ class Activation:
 
     >>> import numpy as np
     >>> leaky = Activation("leaky_relu", {"negative_slope": 0.5})
-    >>> float(leaky(np.float32(-2))), leaky.homogeneous
+    >>> float(leaky(np.float64(-2))), leaky.homogeneous
     (-1.0, True)
     """
 
@@ -62,11 +62,11 @@ class Activation:
         return next(iter(self.parameters.values()), 0.0)
 
     def __call__(self, h: Any) -> Any:
-        """phi(h) of a float32 scalar or array."""
+        """phi(h) of a NumPy scalar or array."""
         return self.form.phi(h, self.constant)
 
     def derivative(self, h: Any) -> Any:
-        """phi'(h) of a float32 scalar or array."""
+        """phi'(h) of a NumPy scalar or array."""
         return self.form.derivative(h, self.constant)
 
     def content(self) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def value(table: pd.DataFrame, observable: str, layer: int, statistic: str = "me
 def by_hand(
     m: Fraction, s: Fraction, f: Fraction, kurtosis: int, c2: Fraction, c4: Fraction
 ) -> list[tuple[Fraction, Fraction]]:
-    """Mean and variance of the preactivations' second moment, layer by layer, from E|x|^2, E|x|^4, E sum x^4."""
+    """Mean and variance of the second moment of h, layer by layer, from E|x|^2, E|x|^4, E sum x^4."""
     found = []
     for n, v, b in zip(WIDTHS[1:], WEIGHTS, BIASES, strict=True):
         e2, e22 = v * m + b, v * v * s + 2 * v * b * m + b * b
@@ -42,7 +42,7 @@ def by_hand(
 @pytest.mark.parametrize("slope", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("fixed", [True, False])
 def test_predict_is_the_exact_recursion(law: str, kurtosis: int, slope: float, fixed: bool) -> None:
-    """Any widths, variances a layer, bias variances, fixed or random input with a mean: to 1e-12, in exact fractions."""
+    """Any widths, variances a layer, bias variances, fixed or random input with a mean: to 1e-12, by fractions."""
     net = mc.Network(
         widths=WIDTHS,
         activation={"activation": "leaky_relu", "negative_slope": slope},

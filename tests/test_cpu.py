@@ -27,10 +27,10 @@ ACTIVATIONS = ["linear", "relu", {"activation": "leaky_relu", "negative_slope": 
 
 
 def net_of(law, activation, **more):
-    """A small network with random biases; no width is a multiple of 4, and none so small that sums cancel."""
+    """A small network with random biases; no width is a multiple of 4."""
     spec = LAWS[law]
     biases = {"law": "normal", "variance": 0.1} if law == "orthogonal" else spec
-    arguments = {"widths": (5, 17, 11, 6), "activation": activation, "weights": spec, "biases": biases}
+    arguments = {"widths": (5, 7, 3, 6), "activation": activation, "weights": spec, "biases": biases}
     return mc.Network(**{**arguments, "input": {"law": "uniform", "mean": 0.5}, **more})
 
 
@@ -56,10 +56,10 @@ def largest_difference(net, ours, plain):
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=str)
 @pytest.mark.parametrize("law", LAWS)
 def test_agrees_with_reference(law, activation):
-    """Every observable of every network to 5e-5 (float32 sums, some of which cancel tenfold); kinds are equal."""
+    """Every observable to 1e-6 (powers of weights are added in float32, 32 at a time); kinds are equal."""
     net = net_of(law, activation)
     ours, plain = cpu.simulate_block(net, 3, 250, 9), reference.simulate_block(net, 3, 250, 9)
-    assert largest_difference(net, ours, plain) < 5e-5
+    assert largest_difference(net, ours, plain) < 1e-6
     assert np.array_equal(ours.kinds, plain.kinds)
 
 
@@ -67,10 +67,10 @@ def test_comparison_catches_a_wrong_weight():
     """Planted fault: networks whose weight variance is 0.1 % off differ by more than the tolerance."""
     net = net_of("normal", "relu")
     wrong = net.replace(weights={"law": "normal", "variance": 0.3003})
-    monkey = cpu._Chunk(wrong, cpu.key(3, net.canonical), 0, kinds := np.zeros(4, np.uint8))
-    monkey.run()
+    chunk = cpu._Chunk(cpu.Plan(wrong, cpu.key(3, net.canonical), 4), 0, kinds := np.zeros(4, np.uint8))
+    chunk.run()
     values = np.empty((4, len(observables.columns(net.depth))))
-    monkey.write_columns(values)
+    chunk.write_columns(values)
     assert largest_difference(net, cpu.Block(values, kinds), reference.simulate_block(net, 3, 0, 4)) > 1e-4
 
 
@@ -93,32 +93,13 @@ def test_agrees_with_reference_in_other_forms(case):
     """Given values, a loss, laws that differ by layer, widths beyond a tile."""
     net = net_of("normal", "relu", **MORE[case])
     ours, plain = cpu.simulate_block(net, 0, 0, 5), reference.simulate_block(net, 0, 0, 5)
-    assert largest_difference(net, ours, plain) < 5e-5
+    assert largest_difference(net, ours, plain) < 1e-6
     assert np.array_equal(ours.kinds, plain.kinds)
-
-
-KIND_CASES = [
-    ({"widths": (2, 2, 2), "activation": "relu", "weights": {"law": "constant", "value": -1.0}}, "dead"),
-    ({"widths": (2, 2), "weights": {"law": "constant", "value": 0.0}}, "dead"),
-    ({"widths": (2, 2), "activation": "tanh", "weights": {"law": "normal", "variance": 1e-120}}, "underflow"),
-    ({"widths": (2, 2), "activation": "tanh", "weights": {"law": "normal", "variance": 1e90}}, "overflow"),
-    ({"widths": (2, 2), "weights": {"law": "normal", "variance": 1e-120}}, "ok"),
-    ({"widths": (2, 2), "weights": {"law": "normal", "variance": 1e120}}, "ok"),
-    ({"widths": (2, 2), "weights": {"law": "student_t", "df": 0.001, "scale": 1.0}}, "overflow"),
-    ({"widths": (1, 1), "activation": "tanh", "weights": {"law": "constant", "value": 1e6}}, "underflow"),
-]
-
-
-@pytest.mark.parametrize(("arguments", "kind"), KIND_CASES)
-def test_kinds(arguments, kind):
-    """What becomes of a network is named; scaled vectors survive any gain."""
-    net = mc.Network(input=[1.0] * arguments["widths"][0], **arguments)
-    assert {KINDS[k] for k in cpu.simulate_block(net, 0, 0, 4).kinds} == {kind}
 
 
 @pytest.mark.parametrize(("law", "activation"), [("normal", "relu"), ("sparse", "tanh"), ("orthogonal", "linear")])
 def test_blocks_change_no_bit(law, activation, monkeypatch):
-    """Whole, in pieces, in threads, with other lanes or tiles: the same bytes."""
+    """Whole, in pieces, in threads, with other lanes or tiles, weights kept or drawn again: the same bytes."""
     net = net_of(law, activation, widths=(9, 21, 6))
     whole = cpu.simulate_block(net, 7, 100, 70)
 
@@ -127,9 +108,10 @@ def test_blocks_change_no_bit(law, activation, monkeypatch):
 
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         assert np.concatenate(list(pool.map(piece, range(0, 70, 10)))).tobytes() == whole.values.tobytes()
-    for lanes, tile in ((16, 1 << 12), (1, 1), (64, 1 << 14)):
+    for lanes, tile, store in ((16, 1 << 12, 0), (1, 1, 1 << 30), (64, 1 << 14, 0), (64, 1, 1 << 30)):
         monkeypatch.setattr(cpu, "lanes_of", lambda net, lanes=lanes: lanes)
         monkeypatch.setattr(cpu, "TILE", tile)
+        monkeypatch.setattr(cpu, "STORE_BYTES", store)
         assert cpu.simulate_block(net, 7, 100, 70).values.tobytes() == whole.values.tobytes()
 
 
@@ -138,7 +120,7 @@ def test_replicates_past_32_bits():
     net = net_of("normal", "relu")
     first = 2**32 - 2
     ours, plain = cpu.simulate_block(net, 0, first, 4), reference.simulate_block(net, 0, first, 4)
-    assert largest_difference(net, ours, plain) < 5e-5
+    assert largest_difference(net, ours, plain) < 1e-6
 
 
 def logs_of_linear(net, seed, replicate):
@@ -162,9 +144,10 @@ def logs_of_linear(net, seed, replicate):
 
 @pytest.mark.parametrize("variance", [1e-3, 0.25, 1e3])
 def test_deep_and_far_from_critical(variance):
-    """2000 linear layers, gains from vanishing to exploding: logs finite and right to 1e-3 nats of some 10^4.
+    """2000 linear layers, gains from vanishing to exploding: logs finite and right to 1e-8 nats of some 10^4.
 
-    Rounding: 6e-8 a layer, times what cancels in a sum of 4 terms, at worst some 10^3 among 8000 sums.
+    Rounding: 1e-16 a layer, times what cancels in a sum of 4 terms, at worst some 10^4 among 8000 sums; and 1e-12 of
+    every logarithm.
     """
     net = mc.Network(widths=(4,) * 2001, weights={"law": "normal", "variance": variance})
     block = cpu.simulate_block(net, 0, 0, 2)
@@ -173,11 +156,11 @@ def test_deep_and_far_from_critical(variance):
     for row in range(2):
         forward, backward = logs_of_linear(net, 0, row)
         values = block.values[row]
-        assert np.max(np.abs(values[names == "preactivation.log_second_moment"] - forward)) < 1e-3
+        assert np.max(np.abs(values[names == "preactivation.log_second_moment"] - forward)) < 1e-8
         ours = values[names == "activation_gradient.log_second_moment"][:-1]
-        assert np.max(np.abs(ours - backward)) < 1e-3
+        assert np.max(np.abs(ours - backward)) < 1e-8
         ratio = values[names == "preactivation.ratio"]
-        assert np.allclose(np.log(ratio), np.diff(forward), atol=1e-3)
+        assert np.allclose(np.log(ratio), np.diff(forward), atol=1e-8)
     assert list(block.kinds) == [0, 0]
 
 
@@ -193,7 +176,7 @@ def test_deep_gradients_of_tanh():
 def test_compiled_columns_are_the_plain_ones():
     """The compiled columns equal `columns_of` to rounding of the logs, dead networks included."""
     net = mc.Network(widths=(3, 2, 2, 3), activation="relu", weights="he_normal")
-    chunk = cpu._Chunk(net, cpu.key(0, net.canonical), 0, kinds := np.zeros(200, np.uint8))
+    chunk = cpu._Chunk(cpu.Plan(net, cpu.key(0, net.canonical), 200), 0, kinds := np.zeros(200, np.uint8))
     chunk.run()
     values = np.empty((200, len(observables.columns(net.depth))))
     chunk.write_columns(values)

@@ -6,17 +6,17 @@ import sys
 
 import pytest
 
-from mcverify.kernels import generated
+from mcverify.kernels import cpu, generated
 
 PROGRAM = """
 from mcverify.kernels.generated import load
 import numpy as np
-module = load("vectors")
-out = np.zeros(1)
-module.positive_share(np.ones(3, np.float32), 1, out)
-assert out[0] == 1
-hits = sum(module.positive_share.stats.cache_hits.values())
-misses = sum(module.positive_share.stats.cache_misses.values())
+module = load("vectors", ["mcverify.kernels.templates.powers"])
+out = np.zeros(3)
+module.widen(out, np.ones(3, np.float32), np.float32(2), np.float32(1))
+assert np.all(out == 3)
+hits = sum(module.widen.stats.cache_hits.values())
+misses = sum(module.widen.stats.cache_misses.values())
 print(hits, misses, module.__file__)
 """
 
@@ -60,9 +60,13 @@ def test_name_depends_on_the_text(tmp_path, monkeypatch):
     assert generated._write(tmp_path, "mcverify_test", one).read_text() == one
 
 
-def test_no_name_is_defined_twice():
+@pytest.mark.parametrize(
+    ("template", "scalars"),
+    [("weights", cpu.SCALARS), ("layers", cpu.LAYER_SCALARS), ("vectors", cpu.VECTOR_SCALARS), ("output", ())],
+)
+def test_no_name_is_defined_twice(template, scalars):
     """The texts that are joined define different names, so none shadows another."""
-    text = generated.source("weights", ["mcverify.rng.philox", "mcverify.rng.variates"])
+    text = generated.source(template, scalars)
     names = [line.split("=")[0].strip() for line in text.splitlines() if line[:1].isalpha() and " = " in line]
     names += [line[4:].split("(")[0] for line in text.splitlines() if line.startswith("def ")]
     names = [name for name in names if name.isidentifier()]

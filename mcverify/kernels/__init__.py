@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 OK, DEAD, UNDERFLOW, OVERFLOW, NAN = range(5)
 KINDS = ("ok", "dead", "underflow", "overflow", "nan")
-"""What became of a network's vectors: every entry of some x_l exactly 0 (dead); a vector lost to 0 or to infinity
-in float32 (underflow, overflow); an activation that is not a number. Second moments may be 0 or infinite in a
-network that is `ok`: its vectors are kept scaled, and the logs of the moments are finite."""
+"""What became of a network's vectors: every entry of some x_l exactly 0 (dead); the argument of an activation that is
+not homogeneous beyond 2^1000 or not finite (overflow), or what it gives, forward or backward, lost to 0 (underflow); an
+activation that is not a number. Second moments may be 0 or infinite in a network that is `ok`: its vectors are kept
+scaled, and the logs of the moments are finite."""
 
 BACKENDS = {"reference": "mcverify.kernels.reference", "cpu": "mcverify.kernels.cpu"}
 

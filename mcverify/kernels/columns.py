@@ -39,6 +39,10 @@ class Powers:
     def __getitem__(self, rows: slice) -> Powers:
         return Powers(self.mean[rows], self.second[rows], self.fourth[rows], self.exponent[rows])
 
+    def rows(self, row: int) -> tuple[Array, Array, Array, NDArray[np.int64]]:
+        """Mean, second, fourth and exponent of one layer, to be written to."""
+        return self.mean[row], self.second[row], self.fourth[row], self.exponent[row]
+
     def outer(self, other: Powers) -> Powers:
         """The powers of all products of an entry of one and an entry of the other."""
         products = (self.mean * other.mean, self.second * other.second, self.fourth * other.fourth)

@@ -61,7 +61,7 @@ def source(template: str, scalars: Sequence[str] = (), settings: Sequence[str] =
 def _body(module: str) -> str:
     """A module's text without what imports this package or the future."""
     text = inspect.getsource(importlib.import_module(module))
-    return re.sub(r"^from (mcverify|__future__)\b.*\n", "", text, flags=re.MULTILINE)
+    return re.sub(r"^from (mcverify|__future__)\b[^(\n]*(\([^)]*\))?\n", "", text, flags=re.MULTILINE)
 
 
 def folders() -> list[Path]:

@@ -1,9 +1,10 @@
-"""Weights of one law, drawn and consumed: h += W x forward, g += W^T delta backward, over many networks at once.
+"""Weights of one law, drawn and consumed: h += W x forward, g = W^T delta backward, over many networks at once.
 
 Every vector holds all its networks side by side: entry i of network `lane` stands at [i * lanes + lane]. So each
 network's sums run in one fixed order, whatever the vector width, the number of lanes and the tiles; loops over
 lanes vectorise. Weight (i, j) is entry e = i * n_in + j of its tensor: lane e % PER_BLOCK of counter block
-e // PER_BLOCK. Four consecutive entries (a quad) go together, to make the inner loops long.
+e // PER_BLOCK. Four consecutive entries (a quad) go together, to make the inner loops long. Weights are float32,
+vectors and sums float64.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mcverify.kernels.templates.jit import kernel, scalar
+from mcverify.kernels.templates.powers import OK, OVERFLOW, rescale
 from mcverify.rng.philox import MASK, SHIFT, philox4x32
 from mcverify.rng.variates import normal as variate
 
@@ -20,7 +22,7 @@ PER_BLOCK = 4
 WIDE = np.float32
 """Type of the sums of powers within a stretch of entries; float64 for laws whose fourth powers need it."""
 
-FLUSH = 256
+FLUSH = 32
 """Entries after which the sums of powers go into float64."""
 
 
@@ -53,121 +55,156 @@ def draw(
 
 
 @scalar
-def add_products(total: Any, p1: Any, p2: Any, p4: Any, z: Any, x: Any, std: Any) -> None:
-    """Add z std x to total, and z, z^2, z^4 to their sums; elementwise."""
-    for k in range(z.size):
-        total[k] += (z[k] * std) * x[k]
-        wide = WIDE(z[k])
-        square = wide * wide
-        p1[k] += wide
-        p2[k] += square
-        p4[k] += square * square
+def add_powers(p1: Any, p2: Any, z: Any) -> None:
+    """Add z and z^2 of four entries (z holds four times the lanes) to their sums."""
+    lanes = np.uint64(p1.size)
+    for k in range(lanes):
+        v0, v1 = WIDE(z[k]), WIDE(z[lanes + k])
+        v2, v3 = WIDE(z[lanes + lanes + k]), WIDE(z[lanes + lanes + lanes + k])
+        p1[k] += (v0 + v1) + (v2 + v3)
+        p2[k] += (v0 * v0 + v1 * v1) + (v2 * v2 + v3 * v3)
 
 
 @scalar
-def add_quad(total: Any, p1: Any, p2: Any, p4: Any, z: Any, x: Any, std: Any) -> None:
-    """The same for four entries (z and x hold four times the lanes), summed before they are added."""
-    lanes = np.uint64(total.size)
+def add_fourths(p4: Any, z: Any) -> None:
+    """Add z^4 of four entries to their sum."""
+    lanes = np.uint64(p4.size)
     for k in range(lanes):
-        z0, z1, z2, z3 = z[k], z[lanes + k], z[lanes + lanes + k], z[lanes + lanes + lanes + k]
-        x0, x1, x2, x3 = x[k], x[lanes + k], x[lanes + lanes + k], x[lanes + lanes + lanes + k]
-        total[k] += ((z0 * std) * x0 + (z1 * std) * x1) + ((z2 * std) * x2 + (z3 * std) * x3)
-        v0, v1, v2, v3 = WIDE(z0), WIDE(z1), WIDE(z2), WIDE(z3)
-        p1[k] += (v0 + v1) + (v2 + v3)
+        v0, v1 = WIDE(z[k]), WIDE(z[lanes + k])
+        v2, v3 = WIDE(z[lanes + lanes + k]), WIDE(z[lanes + lanes + lanes + k])
         v0, v1, v2, v3 = v0 * v0, v1 * v1, v2 * v2, v3 * v3
-        p2[k] += (v0 + v1) + (v2 + v3)
         p4[k] += (v0 * v0 + v1 * v1) + (v2 * v2 + v3 * v3)
 
 
 @scalar
-def add_scaled(g: Any, z: Any, d: Any, std: Any) -> None:
-    """Add z std d to g, elementwise."""
-    for k in range(z.size):
-        g[k] += (z[k] * std) * d[k]
+def flush(total: Any, part: Any) -> None:
+    """Move the sum of a stretch into float64."""
+    for lane in range(total.size):
+        total[lane] += np.float64(part[lane])
+        part[lane] = 0
 
 
 @scalar
-def flush(sums: Any, p1: Any, p2: Any, p4: Any, lanes: int) -> None:
-    """Move the sums of powers into the float64 totals, three a lane."""
-    for k in range(p1.size):
-        lane = k % lanes
-        sums[lane] += np.float64(p1[k])
-        sums[lanes + lane] += np.float64(p2[k])
-        sums[2 * lanes + lane] += np.float64(p4[k])
-        p1[k] = 0
-        p2[k] = 0
-        p4[k] = 0
+def add_product(total: Any, z: Any, x: Any, std: Any) -> None:
+    """Add (z std) x of one entry to total, for each lane."""
+    for lane in range(total.size):
+        total[lane] += np.float64(z[lane] * std) * x[lane]
+
+
+@scalar
+def add_products(total: Any, z: Any, x: Any, std: Any) -> None:
+    """The same for four entries (z and x hold four times the lanes), summed before they are added."""
+    lanes = np.uint64(total.size)
+    for k in range(lanes):
+        y0 = np.float64(z[k] * std) * x[k]
+        y1 = np.float64(z[lanes + k] * std) * x[lanes + k]
+        y2 = np.float64(z[lanes + lanes + k] * std) * x[lanes + lanes + k]
+        y3 = np.float64(z[lanes + lanes + lanes + k] * std) * x[lanes + lanes + lanes + k]
+        total[k] += (y0 + y1) + (y2 + y3)
+
+
+@scalar
+def add_unit(h: Any, total: Any) -> None:
+    """Move a row's sum to its unit."""
+    for lane in range(total.size):
+        h[lane] += total[lane]
+        total[lane] = 0.0
+
+
+@scalar
+def repeat(repeated: Any, d: Any) -> None:
+    """Four copies of d."""
+    for start in range(0, repeated.size, d.size):
+        repeated[start : start + d.size] = d
+
+
+@scalar
+def add_scaled(g: Any, z: Any, d: Any, std: Any) -> None:
+    """Add (z std) d to g, elementwise."""
+    for k in range(z.size):
+        g[k] += np.float64(z[k] * std) * d[k]
+
+
+@scalar
+def measure_weights(z: Any, start: int, stop: int, lanes: int, sums: Any, parts: Any) -> None:
+    """Add z, z^2, z^4 of entries start..stop - 1 to `parts`, and these to `sums` (3, lanes) at every FLUSH entries."""
+    quad = 4 * lanes
+    z[(stop - start) * lanes :] = 0
+    for e in range(start, stop, 4):
+        entries = z[(e - start) * lanes : (e - start) * lanes + quad]
+        add_powers(parts[0], parts[1], entries)
+        add_fourths(parts[2], entries)
+        if (e + 4) % FLUSH == 0 or e + 4 >= stop:
+            for power in range(3):
+                flush(sums[power], parts[power])
 
 
 @kernel
 def forward(
-    h: Any, x: Any, sums: Any, n_in: int, lanes: int, tile: Any, drawn: bool,
+    h: Any, x: Any, n_in: int, lanes: int, z: Any, room: int, stored: bool, drawn: bool,
     where: Any, first: int, k0: Any, k1: Any, a: float, b: float, std: Any,
+    sums: Any, mean: Any, second: Any, fourth: Any, exponent: Any,
 ) -> None:  # fmt: skip
-    """Add W x to h, W = std z; and to sums (3 lanes) those of z, z^2, z^4 over all entries.
+    """Add W x to h, W = std z, and `rescale` it; the means of z, z^2, z^4 over all entries into sums (3, lanes).
 
     Args:
-        h: (n_out lanes) float32. x: (n_in lanes) float32.
-        tile: float32 room for the z of at least 8 entries; all of them, where they are `drawn` already.
-        where: Second counter word. first: replicate of lane 0. a, b: constants of the law.
-        std: float32.
+        h: (n_out lanes) float64. x: (n_in lanes) float64.
+        z: float32 room for the z of `room` entries, a multiple of FLUSH; for all, in whole quads, where they are
+            `stored`; they are there already where they are `drawn`.
+        where: Second counter word. first: replicate of lane 0. a, b: constants of the law. std: float32.
     """
-    quad = 4 * lanes
-    total = np.zeros(quad, np.float32)
-    p1, p2, p4 = np.zeros(quad, WIDE), np.zeros(quad, WIDE), np.zeros(quad, WIDE)
-    room = tile.size // quad * 4
-    pending = 0
-    for i in range(h.size // lanes):
-        row, e = i * n_in, i * n_in
-        total[:] = 0
-        while e < row + n_in:
-            start = e - e % 4
-            stop = min(row + n_in, start + room)
-            base = start if drawn else 0
-            if not drawn:
-                draw(tile, start, stop, lanes, where, first, k0, k1, a, b)
-            while e < stop:
-                upto = min(stop, e - e % 4 + 4)
-                lo, hi = (e % 4) * lanes, (e % 4 + upto - e) * lanes
-                z = tile[(e + base - start) * lanes : (upto + base - start) * lanes]
-                part = x[(e - row) * lanes : (upto - row) * lanes]
-                if upto - e == 4:
-                    add_quad(total[:lanes], p1[:lanes], p2[:lanes], p4[:lanes], z, part, std)
-                else:
-                    add_products(total[lo:hi], p1[lo:hi], p2[lo:hi], p4[lo:hi], z, part, std)
-                pending += upto - e
-                e = upto
-                if pending >= FLUSH:
-                    flush(sums, p1, p2, p4, lanes)
-                    pending = 0
-        for lane in range(lanes):
-            even = total[lane] + total[2 * lanes + lane]
-            h[i * lanes + lane] += even + (total[lanes + lane] + total[3 * lanes + lane])
-    flush(sums, p1, p2, p4, lanes)
+    total, parts = np.zeros(lanes), np.zeros((3, lanes), WIDE)
+    size = h.size // lanes * n_in
+    sums[:] = 0
+    for start in range(0, size, room):
+        stop = min(size, start + room)
+        at = start * lanes if stored else 0
+        tile = z[at : at + (stop - start + 3) // 4 * 4 * lanes]
+        if not drawn:
+            draw(tile, start, stop, lanes, where, first, k0, k1, a, b)
+        measure_weights(tile, start, stop, lanes, sums, parts)
+        e = start
+        while e < stop:
+            i, j = e // n_in, e % n_in
+            step = 4 if e % 4 == 0 and j + 4 <= n_in else 1
+            entries, part = tile[(e - start) * lanes : (e - start + step) * lanes], x[j * lanes : (j + step) * lanes]
+            if step == 4:
+                add_products(total, entries, part, std)
+            else:
+                add_product(total, entries, part, std)
+            e += step
+            if j + step == n_in:
+                add_unit(h[i * lanes : (i + 1) * lanes], total)
+    sums /= np.float64(size)
+    rescale(h, lanes, mean, second, fourth, exponent)
 
 
 @kernel
 def backward(
-    g: Any, delta: Any, n_in: int, lanes: int, tile: Any, drawn: bool,
+    g: Any, delta: Any, n_in: int, lanes: int, z: Any, room: int, stored: bool, drawn: bool,
     where: Any, first: int, k0: Any, k1: Any, a: float, b: float, std: Any,
+    mean: Any, second: Any, fourth: Any, exponent: Any, kinds: Any,
 ) -> None:  # fmt: skip
-    """Add W^T delta to g, with the very weights of `forward`; g (n_in lanes), delta (n_out lanes) float32."""
+    """Add W^T delta to g, with the very weights of `forward`, and `rescale` it; g (n_in lanes), delta (n_out lanes)."""
     quad = 4 * lanes
-    repeated = np.zeros(quad, np.float32)
-    room = tile.size // quad * 4
-    for i in range(delta.size // lanes):
-        row, e = i * n_in, i * n_in
-        for k in range(quad):
-            repeated[k] = delta[i * lanes + k % lanes]
-        while e < row + n_in:
-            start = e - e % 4
-            stop = min(row + n_in, start + room)
-            base = start if drawn else 0
-            if not drawn:
-                draw(tile, start, stop, lanes, where, first, k0, k1, a, b)
-            while e < stop:
-                upto = min(stop, e - e % 4 + 4)
-                z = tile[(e + base - start) * lanes : (upto + base - start) * lanes]
-                part = g[(e - row) * lanes : (upto - row) * lanes]
-                add_scaled(part, z, repeated[: z.size], std)
-                e = upto
+    repeated = np.zeros(quad)
+    size = delta.size // lanes * n_in
+    for start in range(0, size, room):
+        stop = min(size, start + room)
+        at = start * lanes if stored else 0
+        tile = z[at : at + (stop - start + 3) // 4 * 4 * lanes]
+        if not drawn:
+            draw(tile, start, stop, lanes, where, first, k0, k1, a, b)
+        e = start
+        while e < stop:
+            i, j = e // n_in, e % n_in
+            if e == start or j == 0:
+                repeat(repeated, delta[i * lanes : (i + 1) * lanes])
+            step = min(n_in - j, stop - e, 4)
+            entries = tile[(e - start) * lanes : (e - start + step) * lanes]
+            add_scaled(g[j * lanes : (j + step) * lanes], entries, repeated[: step * lanes], std)
+            e += step
+    rescale(g, lanes, mean, second, fourth, exponent)
+    for lane in range(lanes):
+        if kinds[lane] == OK and not np.isfinite(second[lane]):
+            kinds[lane] = OVERFLOW
