@@ -24,7 +24,7 @@ HEAVY = ("numba", "numpy", "scipy", "sympy", "pandas", "matplotlib", "statsmodel
 STUDY = """
 id = "slow"
 [network]
-widths = [8, 8, 8]
+widths = [64, 40, 64]
 activation = "relu"
 weights = "he_normal"
 [[claim]]

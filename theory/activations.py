@@ -61,6 +61,17 @@ class Activation:
             return 1.0
         return float({**self.parameters, **(parameters or {})}.get("negative_slope", 0.0))
 
+    def slope_is_even(self, parameters: Mapping[str, float] | None = None) -> bool:
+        """Whether phi'(-s) = phi'(s): of linear, tanh and sigmoid, not of ReLU.
+
+        >>> [name for name in TABLE if TABLE[name].slope_is_even()]
+        ['linear', 'tanh', 'sigmoid']
+        """
+        if self.slope_function is None:
+            return self.slope(parameters) == 1
+        s = np.linspace(0.0, 8.0, 65)
+        return bool(np.allclose(self.slope_function(s), self.slope_function(-s), rtol=1e-9, atol=0))
+
 
 @dataclass(frozen=True)
 class Integral:

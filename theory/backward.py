@@ -2,7 +2,7 @@
 
 delta_l = dloss/dh_l = phi'(h_l) * g_l, g_l = dloss/dx_l = W_{l+1}^T delta_{l+1}, dW_l = delta_l x_{l-1}^T,
 db_l = delta_l. The output gradient g_L is independent of the network. Power sums are given that the layer is
-reached (x_{l-1} != 0 where a ReLU without biases follows); `gate` is the probability of that.
+reached (x_{l-1} != 0 where the next mask is that of a ReLU without biases); `gate` is the probability of that.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from theory.forward import FACTS, ratio_law
 from theory.net import ZERO, DenseNet, Distribution, once_per_net
 from theory.power_sums import PowerSums, known
 from theory.prediction import Law, Predicted, Prediction, TheoryError
-from theory.symbols import F, Fd, L, N, S, Sd, c2_of, gamma2, kappa, l, m, md, p, q, v
+from theory.symbols import F, Fd, L, N, S, Sd, c2_of, gamma2, gamma4, kappa, l, m, md, p, q, v
 
 HE = "He et al. 2015, section 2.2; Hanin 2018"
 STANDARD = (
     "weights independent, symmetric about 0, without atoms (linear layers: any law of mean 0)",
-    "biases none, or symmetric and continuous",
+    "biases none, or symmetric and never 0 (or 0 at times, where no layer before can be dead)",
     "activation homogeneous: phi(s) = s for s > 0, a s for s < 0; phi'(0) = 0 for ReLU",
     "dloss/dx_L has independent symmetric entries and is independent of the network (linear output layers: any law)",
 )
@@ -276,7 +276,9 @@ def _sent_expression() -> tuple[sp.Expr, sp.Expr, sp.Expr]:
 def _fourth_expression(tensor: str) -> sp.Expr:
     if tensor == "weight_gradient":
         return Fd[l] * F[l - 1] / (N[l] * N[l - 1])
-    return p[l] * _sent_expression()[2] if tensor == "activation_gradient" else p[l - 1] * Fd[l] / N[l]
+    if tensor == "activation_gradient":
+        return sp.Piecewise((gamma4, sp.Eq(l, L)), (p[l] * _sent_expression()[2], True))
+    return p[l - 1] * Fd[l] / N[l]
 
 
 @lru_cache
@@ -285,7 +287,8 @@ def _variance_expression(tensor: str) -> sp.Expr:
         return (Sd[l] * S[l - 1] - (md[l] * m[l - 1]) ** 2) / (N[l] * N[l - 1]) ** 2
     if tensor == "activation_gradient":
         e2, e22, e4 = _sent_expression()
-        return p[l] * ((1 - 1 / N[l]) * e22 + e4 / N[l]) - (p[l] * e2) ** 2
+        sent = p[l] * ((1 - 1 / N[l]) * e22 + e4 / N[l]) - (p[l] * e2) ** 2
+        return sp.Piecewise(((gamma4 - gamma2**2) / N[l], sp.Eq(l, L)), (sent, True))
     return (p[l - 1] * Sd[l] - (p[l - 1] * md[l]) ** 2) / N[l] ** 2
 
 

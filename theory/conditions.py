@@ -109,6 +109,12 @@ def continuous_biases(net: DenseNet, layer: int) -> bool:
     return distributions.is_atomless(law) and distributions.is_symmetric(law)
 
 
+def biases_never_zero(net: DenseNet, layer: int) -> bool:
+    """Whether the biases of a layer are symmetric and never 0: behind x_{l-1} = 0, where h_l = b_l, signs are fair."""
+    law = net.bias(layer)
+    return distributions.is_symmetric(law) and distributions.zero_probability(law) == 0
+
+
 def fair_signs(net: DenseNet, layer: int) -> bool:
     """Whether, given x_{l-1} != 0, the signs of h_l are fair coins and no entry of h_l is 0."""
     symmetric = symmetric_layer(net, layer)
@@ -129,10 +135,10 @@ def nonzero_input(net: DenseNet) -> float:
 
 @once_per_net
 def alive(net: DenseNet) -> list[float]:
-    """P(x_l != 0) for l = 0..L (C5); NaN from a layer on where it is not known.
+    """P(x_l != 0) for l = 0..L (C5); NaN where it is not known.
 
-    A ReLU layer that is reached has all signs negative with probability 2^-N. Continuous symmetric biases
-    reach a layer whatever came before; other activations pass on whatever reaches them.
+    A ReLU layer that is reached has all signs negative with probability 2^-N; other activations pass on whatever
+    reaches them.
 
     >>> he = tuple(Distribution("normal", 1.0) for _ in range(2))
     >>> alive(DenseNet((4, 2, 1), "relu", weights=he))
@@ -140,9 +146,29 @@ def alive(net: DenseNet) -> list[float]:
     """
     chances = [nonzero_input(net)]
     for layer in range(1, net.depth + 1):
-        reached = 1.0 if continuous_biases(net, layer) else chances[-1]
-        chances.append(_passed(net, layer, reached))
+        chances.append(_passed(net, layer, _reached(net, layer, chances[-1])))
     return chances
+
+
+def _reached(net: DenseNet, layer: int, before: float) -> float:
+    if biases_never_zero(net, layer):
+        return 1.0
+    return before if before == 1 or distributions.is_zero(net.bias(layer)) else math.nan
+
+
+def reached(net: DenseNet, layer: int) -> float:
+    """r[l] of the symbols: the probability that no entry of h_l is 0, where signs are fair.
+
+    That of x_{l-1} != 0, or 1 where the biases are never 0. NaN where it is not known, as for biases that may be
+    0 behind a layer that may be dead: some entries are then 0, others are not.
+
+    >>> he = (Distribution("normal", 1.0),) * 2
+    >>> signs = (Distribution("constant", None, {"value": 0.0}), Distribution("rademacher", 0.3))
+    >>> nets = [DenseNet((2, 1, 1), "relu", weights=he, biases=biases) for biases in ((), signs)]
+    >>> [reached(net, 2) for net in nets]
+    [0.5, 1.0]
+    """
+    return _reached(net, layer, alive(net)[layer - 1])
 
 
 def _passed(net: DenseNet, layer: int, reached: float) -> float:
@@ -154,20 +180,35 @@ def _passed(net: DenseNet, layer: int, reached: float) -> float:
 
 
 def gate(net: DenseNet, layer: int) -> float:
-    """p[l] of the symbols: P(x_l != 0) where the ReLU of layer l + 1 sees nothing else, else 1."""
-    if layer >= net.depth or slope(net, layer + 1) != 0 or continuous_biases(net, layer + 1):
-        return 1.0
-    return alive(net)[layer]
+    """p[l] of the symbols: the probability that the first layer behind l that is not linear is reached, if ReLU.
+
+    Linear layers pass on a signal as they find it; 1 where another activation, or none, follows.
+    """
+    behind = _first_mask(net, layer)
+    return reached(net, behind) if behind <= net.depth and slope(net, behind) == 0 else 1.0
+
+
+def _first_mask(net: DenseNet, layer: int) -> int:
+    """The first layer behind l whose activation is not linear; L + 1 if there is none."""
+    return next((k for k in range(layer + 1, net.depth + 1) if slope(net, k) != 1), net.depth + 1)
+
+
+def shows_alive(net: DenseNet, layer: int) -> bool:
+    """Whether a gradient that is not 0 behind layer l implies x_l != 0: it came through a ReLU that sees only x_l."""
+    behind = _first_mask(net, layer)
+    if behind > net.depth or slope(net, behind) != 0:
+        return False
+    return not any(biases_never_zero(net, k) for k in range(layer + 1, behind + 1))
 
 
 def ratio_gate(net: DenseNet, layer: int) -> float:
     """t[l] of the symbols: what conditioning on a gradient behind layer l does to the mask of layer l.
 
-    A gradient that came through a ReLU layer l + 1 without biases implies x_l != 0.
+    A gradient that came through a ReLU layer without biases implies x_l != 0.
     """
     if slope(net, layer) != 0:
         return 1.0
-    if layer < net.depth and slope(net, layer + 1) == 0 and not continuous_biases(net, layer + 1):
+    if shows_alive(net, layer):
         return -1 / math.expm1(-net.widths[layer] * math.log(2))
     return gate(net, layer - 1)
 
@@ -183,6 +224,20 @@ def output_law(net: DenseNet) -> Distribution | tuple[float, ...]:
     return net.output_gradient
 
 
+def output_mask_is_blind(net: DenseNet) -> bool:
+    """Whether the mean of g_{L-1} given x_{L-1} is 0.
+
+    E W_L^T phi'(h_L) g is the sum of g times a vector along x_{L-1}, which is 0 where phi' is even.
+    """
+    name, parameters = net.phi(net.depth)
+    law = output_law(net)
+    if activations.by_name(name).slope_is_even(parameters):
+        return True
+    if isinstance(law, Distribution):
+        return distributions.mean(law) == 0
+    return abs(math.fsum(law)) <= 1e-9 * math.fsum(map(abs, law))
+
+
 def require_backward(net: DenseNet, layer: int) -> None:
     """The conditions of C7 on a layer whose derivative masks a gradient.
 
@@ -195,12 +250,14 @@ def require_backward(net: DenseNet, layer: int) -> None:
     if rate == 1:
         return
     require(fair_signs(net, layer), f"no preactivation of layer {layer} is tied at 0 and its law is symmetric")
-    require(not math.isnan(alive(net)[layer - 1]), "the probability that a layer is dead is known")
+    chance = reached(net, layer)
+    known = "the probability that a layer is dead is known (biases that may be 0 need a layer before that cannot be)"
+    require(not math.isnan(chance), known)
+    require(chance > 0, f"a signal reaches layer {layer}")
     if layer == net.depth:
         standard = isinstance(law, Distribution) and distributions.is_symmetric(law)
         require(standard, "the output gradient has independent symmetric entries")
-    reached = rate == 0 or continuous_biases(net, layer) or alive(net)[layer - 1] == 1
-    require(reached, f"layer {layer}, whose slope at 0 is open, is always reached")
+    require(rate == 0 or chance == 1, f"layer {layer}, whose slope at 0 is open, is always reached")
 
 
 def _log(value: float) -> float:

@@ -15,7 +15,7 @@ from theory import conditions, distributions
 from theory.net import DenseNet, Distribution
 from theory.power_sums import of_tensor
 from theory.prediction import Exactness, Predicted, Prediction, TheoryError
-from theory.symbols import L, N, a, beta, beta_kurtosis, gamma2, kappa, l, m0, p, slope, t, v
+from theory.symbols import L, N, a, beta, beta_kurtosis, gamma2, gamma4, kappa, l, m0, p, r, slope, t, v
 
 
 def formula(
@@ -89,7 +89,7 @@ def substitute(expression: sp.Expr, net: DenseNet, layer: int | None = None) -> 
     """
     placed = expression.subs({L: net.depth, **({} if layer is None else {l: layer})}).doit()
     numbers = {item: _number(item, net) for item in placed.atoms(sp.Indexed)}
-    scalars = {m0: _input_moment, gamma2: _gradient_moment, slope: _hidden_slope}
+    scalars = {m0: _input_moment, gamma2: _gradient_moment, gamma4: _gradient_fourth, slope: _hidden_slope}
     numbers |= {symbol: _exact(of(net)) for symbol, of in scalars.items() if placed.has(symbol)}
     value = placed.xreplace(numbers).doit()
     left = value.free_symbols
@@ -120,6 +120,10 @@ def _gradient_moment(net: DenseNet) -> float:
     return of_tensor(conditions.output_law(net), net.widths[-1]).mean
 
 
+def _gradient_fourth(net: DenseNet) -> float:
+    return of_tensor(conditions.output_law(net), net.widths[-1]).fourth_moment
+
+
 def _hidden_slope(net: DenseNet) -> float:
     return conditions.homogeneous_slope(net, 1)
 
@@ -136,5 +140,6 @@ _INDEXED: dict[str, Callable[[DenseNet, int], float]] = {
     str(beta_kurtosis): lambda net, k: _kurtosis(net.bias(k), net, k),
     str(a): conditions.homogeneous_slope,
     str(p): conditions.gate,
+    str(r): conditions.reached,
     str(t): conditions.ratio_gate,
 }

@@ -142,7 +142,7 @@ ASSUMPTIONS = {
         "Gaussian weights",
         "homogeneous activations",
         "standard Gaussian output gradient, or any fixed one behind a linear output layer",
-        "biases none, or symmetric and continuous",
+        "biases none, or symmetric and never 0 (or 0 at times, where no layer before can be dead)",
     ),
     "weight_gradient": (
         "Gaussian weights",

@@ -21,6 +21,8 @@ from theory.conditions import (
     gaussian_biases,
     layer_is_gaussian,
     output_law,
+    output_mask_is_blind,
+    reached,
     require,
     slope,
     symmetric_layer,
@@ -284,7 +286,10 @@ def gradient_second_moment(tensor: str, layer: int) -> Prediction:
         expression=_GRADIENTS[tensor],
         evaluate=partial(_gradient, tensor, layer),
         exactness=Exactness.INFINITE_WIDTH,
-        assumptions=(*MAPS, "dloss/dx_L independent of the network, entries of mean 0"),
+        assumptions=(
+            *MAPS,
+            "dloss/dx_L independent of the network, with entries of mean 0 unless phi' of the output is even",
+        ),
         reference="Schoenholz et al. 2017; Yang 2020",
         derivation=(
             r"$\delta_l = \varphi'(h_l) \odot g_l$ and $g_{l-1} = W_l^T\delta_l$.",
@@ -302,7 +307,7 @@ def gradient_energies(net: DenseNet) -> list[float]:
     energies = [math.nan] * (net.depth + 1)
     energies[-1] = of_tensor(law, net.widths[-1]).mean
     for k in range(net.depth, 0, -1):
-        if not zero_mean_weights(net, k):
+        if not zero_mean_weights(net, k) or (k == net.depth and not output_mask_is_blind(net)):
             break
         factor = net.widths[k] * distributions.variance(net.weight(k))
         energies[k - 1] = energies[k] * factor * _slope_energy(net, k)
@@ -310,14 +315,16 @@ def gradient_energies(net: DenseNet) -> list[float]:
 
 
 def _slope_energy(net: DenseNet, layer: int) -> float:
-    """D(q_l)."""
+    """D(q_l) of a q_l that is not 0; NaN where it is not known."""
     rate = slope(net, layer)
-    if rate is not None:
-        return (1 + rate**2) / 2 if rate == 1 or symmetric_layer(net, layer) else math.nan
+    if rate == 1:
+        return 1.0
     name, parameters = net.phi(layer)
     try:
-        require(gaussian_biases(net, layer), "biases are Gaussian or absent")
         sums = forward.power_sums_of(net, "preactivation", layer, exact=False)
+        if rate is not None:
+            return (1 + rate**2) / 2 if symmetric_layer(net, layer) else math.nan
+        require(gaussian_biases(net, layer), "biases are Gaussian or absent")
     except TheoryError:
         return math.nan
     return activations.derivative_second_moment(name, sums.mean, parameters).value
@@ -357,6 +364,7 @@ def first_gradient(tensor: str) -> Prediction:
 def _first_gradient(tensor: str, net: DenseNet) -> Predicted:
     require(net.depth == 1, "the net has one layer")
     require(fixed_input(net) and layer_is_gaussian(net, 1), "layer 1 is Gaussian and its input fixed")
+    require(reached(net, 1) == 1, "the input or the biases are not 0")
     return Predicted(value=of_tensor(output_law(net), net.widths[1]).mean * _slope_energy(net, 1))
 
 
@@ -370,7 +378,10 @@ def gradient_ratio(tensor: str, layer: int) -> Prediction:
         expression=_CHI[tensor],
         evaluate=partial(_gradient_ratio, tensor, layer),
         exactness=Exactness.INFINITE_WIDTH,
-        assumptions=(*MAPS, "dloss/dx_L independent of the network, entries of mean 0"),
+        assumptions=(
+            *MAPS,
+            "dloss/dx_L independent of the network, with entries of mean 0 unless phi' of the output is even",
+        ),
         reference="Schoenholz et al. 2017; Yang 2020",
         derivation=(
             r"Both energies converge as widths grow, and so does their ratio.",

@@ -13,14 +13,13 @@ import sympy as sp
 from theory import distributions
 from theory.backward import reached_power_sums
 from theory.conditions import (
-    continuous_biases,
     homogeneous_slope,
     no_biases,
     nonzero_input,
     output_law,
     ratio_gate,
     require,
-    slope,
+    shows_alive,
     symmetric_layer,
     zero_mean_weights,
 )
@@ -141,7 +140,7 @@ def _with_scatter(net: DenseNet, layer: int, value: float, relative: float, law:
 
 STANDARD = (
     "weights symmetric about 0 and without atoms (linear layers: any law of mean 0)",
-    "biases none, or symmetric and continuous",
+    "biases none, or symmetric and never 0 (or 0 at times, where no layer before can be dead)",
     "activation homogeneous; phi'(0) = 0 for ReLU",
     "dloss/dx_L has independent symmetric entries and is independent of the network (linear output layers: any law)",
     GIVEN,
@@ -180,8 +179,8 @@ def _preactivation_gradient_ratio(layer: int, net: DenseNet) -> Predicted:
     n = net.widths[layer]
     value = net.widths[layer + 1] * distributions.variance(net.weight(layer + 1)) * (1 + rate**2) / 2 * factor
     relative = (1 + (3 * _rho(rate) - 1) / n) / factor
-    law = ratio_law(n, rate) if factor == 1 and (rate != 0 or not _conditioned(net, layer)) else None
-    if rate == 0 and _conditioned(net, layer):
+    law = ratio_law(n, rate) if factor == 1 and (rate != 0 or not shows_alive(net, layer)) else None
+    if rate == 0 and shows_alive(net, layer):
         law = Law("relu_ratio_backward", n=n)
     return _with_scatter(net, layer + 1, value, relative, law)
 
@@ -219,7 +218,7 @@ def _activation_gradient_ratio(layer: int, net: DenseNet) -> Predicted:
         return Predicted(value=value)
     relative = (1 + 2 / n) * (1 + (_rho(rate) - 1) * 3 / (behind + 2)) / factor
     law = None
-    if rate == 0 and _conditioned(net, layer + 1):
+    if rate == 0 and shows_alive(net, layer + 1):
         law = Law("half_beta", n=n, m=behind, alive=1)
     elif rate == 0 and factor == 1:
         law = Law("half_beta", n=n, m=behind)
@@ -233,11 +232,6 @@ def _backward_conditions(net: DenseNet, lowest: int, masked: int) -> tuple[float
     rate, factor = homogeneous_slope(net, masked), ratio_gate(net, masked)
     require(factor > 0, "the probability that a layer is dead is known")
     return rate, factor
-
-
-def _conditioned(net: DenseNet, layer: int) -> bool:
-    """Whether a gradient behind a ReLU layer without biases shows that this layer is alive."""
-    return layer < net.depth and slope(net, layer + 1) == 0 and not continuous_biases(net, layer + 1)
 
 
 def _uniform_direction(net: DenseNet, layer: int) -> bool:

@@ -20,6 +20,8 @@ m0 = sp.Symbol("m_0", positive=True)
 """E x_0^2: mean over the entries of the input of the (expected) square."""
 gamma2 = sp.Symbol("gamma2", positive=True)
 """E g_L^2: second moment of one entry of the output gradient dL/dx_L."""
+gamma4 = sp.Symbol("gamma4", positive=True)
+"""E g_L^4: fourth moment of one entry of the output gradient."""
 slope = sp.Symbol("a", real=True)
 """Negative slope of a homogeneous activation: 0 for ReLU, 1 for linear."""
 c2 = (1 + slope**2) / 2
@@ -34,9 +36,11 @@ a = sp.IndexedBase("alpha", real=True)
 beta_kurtosis = sp.IndexedBase("kappa_b", positive=True)
 """kappa_b[l]: kurtosis of the biases of layer l."""
 p = sp.IndexedBase("p", positive=True)
-"""p[l]: P(x_l != 0) where layer l + 1 is ReLU without biases, else 1: what a dead layer costs a gradient."""
+"""p[l]: r of the first layer behind l that is not linear where that is ReLU, else 1: what a dead layer costs."""
+r = sp.IndexedBase("r", positive=True)
+"""r[l]: the probability that layer l is reached: P(x_{l-1} != 0), or 1 where its biases are never 0."""
 t = sp.IndexedBase("t", positive=True)
-"""t[l]: 1/(1 - 2^-N[l]) where layer l + 1 is ReLU without biases, else p[l-1]; for ratios of gradients."""
+"""t[l]: 1/(1 - 2^-N[l]) where a gradient behind layer l implies x_l != 0, else p[l-1]; for ratios of gradients."""
 m = sp.IndexedBase("m", positive=True)
 """m[l]: E |x_l|^2."""
 S = sp.IndexedBase("S", positive=True)

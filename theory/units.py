@@ -11,12 +11,12 @@ from theory import activations, distributions
 from theory.conditions import (
     alive,
     all_relu,
-    continuous_biases,
     fair_signs,
     fixed_input,
     layer_is_gaussian,
     no_biases,
     nonzero_input,
+    reached,
     require,
     slope,
     symmetric_layer,
@@ -25,7 +25,7 @@ from theory.conditions import (
 from theory.forward import power_sums_of
 from theory.net import DenseNet
 from theory.prediction import Law, Predicted, Prediction, TheoryError
-from theory.symbols import N, a, l, q
+from theory.symbols import N, l, q, r
 
 
 def preactivation_mean(layer: int) -> Prediction:
@@ -91,7 +91,6 @@ def _activation_mean(layer: int, net: DenseNet) -> Predicted:
 
 _DEAD = 2 ** (-N[q])
 _ALIVE = sp.Product(1 - _DEAD, (q, 1, l))
-_ACTIVE = sp.Product(1 - _DEAD * sp.KroneckerDelta(a[q], 0), (q, 1, l - 1)) / 2
 
 
 def alive_probability(layer: int) -> Prediction:
@@ -135,17 +134,18 @@ def active_fraction(layer: int) -> Prediction:
         statement="Half of the units of a layer are positive, in every network that reaches it.",
         observable="preactivation.active_fraction",
         layer=layer,
-        expression=_ACTIVE,
+        expression=r[l] / 2,
         evaluate=partial(_active_fraction, layer),
         assumptions=(
             "weights and biases symmetric about 0",
             "weights without atoms, or biases without atoms",
+            "biases none, or never 0 (or 0 at times, where no layer before can be dead)",
         ),
         derivation=(
-            r"Given $x_{l-1} \neq 0$ (or a continuous bias) no $h_i$ is 0 and signs are independent fair coins.",
+            r"Given $x_{l-1} \neq 0$ (or biases that are never 0) no $h_i$ is 0 and signs are independent fair coins.",
             r"The number of positive units is then Binomial$(N_l, \frac12)$: share $\frac12$, "
             r"variance $\frac{1}{4 N_l}$.",
-            r"A net that died before has none: multiply by the probability of being reached.",
+            r"A net that died before has none: multiply by the probability $r_l$ of being reached.",
         ),
         states=frozenset({"fair_signs"}),
     )
@@ -153,7 +153,7 @@ def active_fraction(layer: int) -> Prediction:
 
 def _active_fraction(layer: int, net: DenseNet) -> Predicted:
     require(fair_signs(net, layer), "weights and biases are symmetric and no preactivation is tied at 0")
-    reached = 1.0 if continuous_biases(net, layer) else alive(net)[layer - 1]
-    require(reached > 0, "the probability that the layer before is alive is known")
-    second = reached * (1 + 1 / net.widths[layer]) / 4
-    return Predicted(value=reached / 2, variance=second - reached**2 / 4)
+    chance = reached(net, layer)
+    require(chance > 0, "the probability that the layer is reached is known, and not 0")
+    second = chance * (1 + 1 / net.widths[layer]) / 4
+    return Predicted(value=chance / 2, variance=second - chance**2 / 4)
