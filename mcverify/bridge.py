@@ -10,8 +10,8 @@ from mcverify.errors import InputError, MissingMomentError
 from mcverify.statistics.question import Question
 from theory import catalogue
 from theory.net import DenseNet, Distribution, HalfSquaredError
+from theory.prediction import Exactness, Predicted, Prediction, TheoryError
 from theory.prediction import MissingMomentError as TheoryMissesMoment
-from theory.prediction import Predicted, Prediction, TheoryError
 
 if TYPE_CHECKING:
     from mcverify.distributions import Law
@@ -127,7 +127,7 @@ def _question(
     log = observable.statistic == "log_second_moment" and claim.statistic == "mean"
     scale = "log" if log else "zero" if value == 0 else "relative"
     known = truth[1] if truth else Predicted(value=value)
-    rescale = (value / known.value) ** 2 if scale == "relative" and known.value else 1.0
+    rescale = _square_of_ratio(value, known.value) if scale == "relative" else 1.0
     order = prediction.next_order(to_theory(network)) if prediction and prediction.next_order else None
     return Question(
         predicted=value,
@@ -147,12 +147,18 @@ def _question(
     )
 
 
+def _square_of_ratio(stated: float, true: float) -> float:
+    """(stated/true)^2, by which the variance of a scale family goes with its mean; 1 where it cannot be held."""
+    ratio = stated / true if true else 1.0
+    return ratio**2 if 1e-100 < abs(ratio) < 1e100 else 1.0
+
+
 def _center(claim: Claim, network: Network) -> float | None:
-    """The predicted mean, about which a claim on the variance takes squares."""
+    """The exact mean, about which a claim on the variance takes squares; None for the sample's own."""
     if claim.statistic != "variance":
         return None
     found = catalogue.lookup(to_theory(network), claim.observable.name, claim.observable.layer, "mean")
-    return found[1].value if found else None
+    return found[1].value if found and found[0].exactness is Exactness.EXACT else None
 
 
 def _layers_spanned(claim: Claim, depth: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,10 @@ from mcverify.statistics.units import unit_variance
 from mcverify.study import SHARES, Study
 
 if TYPE_CHECKING:
+    from mcverify.kernels import Backend
     from mcverify.network import Network
     from mcverify.observables import Observable
+    from theory.prediction import Predicted
 
 SUITE_BUDGET = 1e-6
 """Probability that any true claim of the whole shipped suite is refuted, or any control by chance."""
@@ -31,6 +33,9 @@ SUITE_MISS = 1e-3
 
 MARGIN_FACTOR = {"quick": 2.0, "standard": 1.0, "thorough": 0.5}
 """What a budget does to the margins that studies declare."""
+
+MAX_NETWORKS = 2**21
+"""Replicates drawn at most of one network: storing and testing them costs time too, however small they are."""
 
 MAX_WEIGHTS = 3e9
 """Weights drawn at most for one network's cell; a claim that needs more comes out UNDECIDED and says how many."""
@@ -68,11 +73,14 @@ class Family:
 
 @dataclass
 class Wanted:
-    """One network to be simulated: how many replicates, and which columns keep every network's value."""
+    """One network to be simulated: how many replicates, and which columns keep every network's value if they fit.
+
+    A column is True if a test needs its single values: no law is known whose tails moments decide.
+    """
 
     network: Network
     replicates: int = 0
-    columns: set[Observable] = field(default_factory=set)
+    columns: dict[Observable, bool] = field(default_factory=dict)
 
 
 def question_of(claim: Claim, asked: Sequence[Asked]) -> Question | Ladder:
@@ -124,9 +132,10 @@ def wanted(all_families: Iterable[Family], replicates: int | None) -> dict[Netwo
     for family in all_families:
         for claim, asked in zip(family.claims, family.asked, strict=True):
             needed = replicates or _needed(family, claim, asked)
-            for network in claim.networks:
+            for network, one in zip(claim.networks, asked, strict=True):
                 cell = found.setdefault(network, Wanted(network))
-                cell.columns.add(claim.observable)
+                needs_values = one.question.law is None or claim.statistic == "variance"
+                cell.columns[claim.observable] = needs_values or cell.columns.get(claim.observable, False)
                 cell.replicates = max(cell.replicates, replicates or min(needed, cap(network)))
     return found
 
@@ -145,7 +154,8 @@ def _needed(family: Family, claim: Claim, asked: Sequence[Asked]) -> int:
     if needed is not None:
         return needed
     narrowest = min(min(network.widths[1:]) for network in claim.networks)
-    s2 = GUESSED_SCATTER_OF_SQUARES if claim.statistic == "variance" else GUESSED_SCATTER / narrowest
+    higher = claim.statistic == "variance" or claim.observable.statistic == "fourth_moment"
+    s2 = GUESSED_SCATTER_OF_SQUARES if higher else GUESSED_SCATTER / narrowest
     return power.networks_for(s2, asked[0].question.departure_margin, power.refute_reach(family.levels))
 
 
@@ -154,12 +164,46 @@ def _to_refute(question: Question, asked: Asked, levels: power.Levels) -> int | 
     s2 = unit_variance(question)
     if s2 is None or asked.truth is None:
         return power.networks_needed(question, levels)
-    true = asked.truth[1].value
-    gap = abs(math.log(true / question.predicted)) if question.scale == "relative" else abs(true - question.predicted)
+    gap = _gap(question, asked.truth[1])
     reach = power.refute_reach(levels, power.needs_catoni(question))
     return power.networks_for(s2, min(gap, LARGEST_GAP), reach) if gap else None
 
 
+def _gap(question: Question, true: Predicted) -> float:
+    """How far a claim is from the theory, on the scale of its departure."""
+    if question.scale == "log":
+        return abs(true.value - question.predicted)
+    if question.scale == "zero":
+        return abs(true.value) / math.sqrt(true.variance) if true.variance else math.inf
+    ratio = true.value / question.predicted
+    return abs(math.log(ratio)) if ratio > 0 else math.inf
+
+
+def refuse_circles(all_families: Iterable[Family], backend: Backend) -> None:
+    """Refuse a claim on a simulator that assumes what its prediction follows from: it would only agree with itself.
+
+    Raises:
+        InputError: naming the claim, the fact and a backend that assumes nothing.
+    """
+    for family in all_families:
+        for claim, asked in zip(family.claims, family.asked, strict=True):
+            stated = set().union(*(facts for one in asked for facts in _facts(one)))
+            shared = sorted(stated & backend.assumes)
+            if shared:
+                raise InputError(
+                    f"`backend={backend.name!r}` assumes {', '.join(shared)}, from which the prediction of claim "
+                    f"{claim.name!r} follows; give backend='cpu', which assumes nothing."
+                )
+
+
+def _facts(asked: Asked) -> Iterator[frozenset[str]]:
+    """What the claim's value, and what the theory's value and scatter of the same observable, follow from."""
+    if asked.prediction:
+        yield asked.prediction.states
+    if asked.truth:
+        yield asked.truth[0].states
+
+
 def cap(network: Network) -> int:
-    """Most replicates of a network: `MAX_WEIGHTS` in all, in whole blocks, at least 1024."""
-    return max(1024, math.floor(MAX_WEIGHTS / network.n_weights))
+    """Most replicates of a network: `MAX_WEIGHTS` in all, no more than `MAX_NETWORKS`, at least 1024."""
+    return min(MAX_NETWORKS, max(1024, math.floor(MAX_WEIGHTS / network.n_weights)))

@@ -14,6 +14,7 @@ from mcverify import plan, plots, rows, sampling
 from mcverify.claim import Check, Claim, Measurement
 from mcverify.engine import Progress
 from mcverify.errors import InputError, unknown
+from mcverify.kernels import backend as backend_of
 from mcverify.outcome import Judged, Outcome, StudyOutcome
 from mcverify.store import Store
 from mcverify.study import Study, find
@@ -69,7 +70,9 @@ def run(
         raise InputError("`studies=[]`: name at least one study.")
     name = "cpu" if backend == "auto" else backend
     planned = [Planned(study, plan.families(study, margin=margin, budget=budget)) for study in loaded]
-    cells = plan.wanted([family for one in planned for family in one.families], replicates)
+    families = [family for one in planned for family in one.families]
+    plan.refuse_circles(families, backend_of(name))
+    cells = plan.wanted(families, replicates)
     with Store.open(store) as opened:
         samples = sampling.simulate_cells(cells, opened, seed, name, workers, progress)
         outcomes = tuple(_outcome(one, samples, seed, margin, budget) for one in planned)

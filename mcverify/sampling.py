@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mcverify.simulation import Simulation
     from mcverify.store import Store
 
-MAX_SAMPLE_BYTES = 64 * 2**20
+MAX_SAMPLE_BYTES = 128 * 2**20
 """Single values kept of one network's cell; beyond, tests have the moments alone."""
 
 
@@ -93,6 +93,6 @@ def simulate_cells(
 
 
 def _columns(want: Wanted) -> tuple[Observable, ...]:
-    """The columns whose values are kept: those that claims are about, while they fit."""
+    """The columns whose values are kept, while they fit: first those whose tests need them, then those for plots."""
     fitting = MAX_SAMPLE_BYTES // (8 * want.replicates)
-    return tuple(sorted(want.columns))[:fitting]
+    return tuple(sorted(want.columns, key=lambda column: (not want.columns[column], column)))[:fitting]

@@ -191,6 +191,15 @@ def test_far_tails_stay_finite():
     assert law("linear_ratio", n=4).log_cdf(0.0, 100) == -math.inf
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 1074, 1075, 1100, 2000, 4096])
+def test_widths_of_any_size(n):
+    """Widths at which 2^-n is 0, or no share lies between 0 and 1, have laws with finite numbers of the right mean."""
+    for one in (law("half_beta", n=n, m=n), law("relu_ratio", n=n), law("leaky_ratio", n=n, slope=0.1)):
+        assert one.cumulants(0.0)[:2] == pytest.approx((0, 0), abs=1e-9)
+        assert one.log_sf(1.5, 100) < one.log_sf(1.1, 100) < 0
+    assert law("half_beta", n=n, m=n).atom == pytest.approx(2.0**-n, rel=1e-12)
+
+
 def test_unknown_laws_are_named():
     """A wrong name or parameter is an error that says so."""
     with pytest.raises(InputError, match="did you mean 'relu_ratio'"):

@@ -17,6 +17,7 @@ from mcverify.statistics.power import Levels
 from mcverify.statistics.question import Ladder, LawName, Question, Sample
 from mcverify.statistics.studentised import hall, hall_inverse, t_test
 from mcverify.statistics.units import units
+from mcverify.statistics.unseen import log_below_bound
 
 MEAN_LOG_8 = float(special.psi(4)) + math.log(2)  # E log chi2_8
 ONE_PERCENT = Levels(refute_budget=1e-2)
@@ -49,7 +50,7 @@ SIZES = [
         Question(predicted=MEAN_LOG_8, margin=0.1, scale="log", law=LawName("log_linear", {"widths": (8,)})),
         lambda r: np.log(2 * r.standard_gamma(4, 60)),
     ),
-    ("t", Question(predicted=1.0, margin=0.1), lambda r: r.normal(1, 0.3, 300)),
+    ("t", Question(predicted=1.0, margin=0.1), lambda r: r.normal(1, 1, 300)),
     ("z on logs", Question(predicted=0.0, margin=0.1, scale="log", variance=1.0), lambda r: r.normal(0, 1, 200)),
     (
         "zero",
@@ -184,16 +185,57 @@ def test_hall_inverts(skewness):
 def test_binomial_is_scipys():
     """Two-sided p by doubling, and the Clopper-Pearson interval, near 1 too."""
     ones = np.append(np.ones(990), np.zeros(10))
-    found = binomial(Question(predicted=0.98, margin=0.1), Sample.of(ones), 0.98)
+    found = binomial(Question(predicted=0.98, margin=0.1), Sample.of(ones))
     assert math.exp(found.log_above(0.0)) == pytest.approx(
         stats.binomtest(990, 1000, 0.98, alternative="greater").pvalue
     )
     assert math.exp(found.log_below(0.0)) == pytest.approx(stats.binomtest(990, 1000, 0.98, alternative="less").pvalue)
     exact = stats.binomtest(990, 1000).proportion_ci(0.99, method="exact")
     assert found.interval(0.01) == pytest.approx((math.log(exact.low / 0.98), math.log(exact.high / 0.98)))
-    safe = binomial(Question(predicted=1.0, margin=0.1), Sample.of(ones), 1.0, 2.0**-128)
+    safe = binomial(Question(predicted=1.0, margin=0.1), Sample.of(ones), 2.0**-128)
     assert safe.log_p(1e-6) < -500
-    assert binomial(Question(predicted=1.0, margin=0.1), Sample.of(np.ones(1000)), 1.0).log_p(1e-6) == 0.0
+    assert binomial(Question(predicted=1.0, margin=0.1), Sample.of(np.ones(1000))).log_p(1e-6) == 0.0
+
+
+def test_a_true_share_is_refuted_at_most_at_its_level():
+    """Zeros and ones without a law: all refutations of a true mean at 1 % in 2000 samples within Bin(2000, .01)."""
+    question = Question(predicted=0.98, margin=0.02)
+    for count in (8, 32, 256):
+        rejected, _ = rejections(question, lambda r, n=count: r.binomial(1, 0.98, n).astype(float), 2000, seed=4)
+        assert rejected <= stats.binom.isf(1e-6, 2000, 0.01)
+
+
+RARE = [(0.01, 0.003, 5.0, 256), (0.01, 0.003, 5.0, 1000), (0.05, 0.02, 1.0, 100), (0.0, 0.001, 30.0, 1000)]
+
+
+@pytest.mark.parametrize(("scatter", "rate", "jump", "count"), RARE)
+def test_unseen_tail_never_refutes(scatter, rate, jump, count):
+    """A true mean that rare large networks carry is refuted at 1 % in at most 1 % of samples; by a plain t in more."""
+    mean = 1 + rate * jump
+    question = Question(predicted=mean, margin=0.02)
+    rng = np.random.default_rng(6)
+    draws = [1 + rng.normal(0, scatter, count) + jump * (rng.random(count) < rate) for _ in range(400)]
+    found = [evidence(question, Sample.of(x), ONE_PERCENT) for x in draws]
+    rejected = sum(one.no_refutation is None and one.log_p(0.0) <= math.log(0.01) for one in found)
+    assert rejected <= stats.binom.isf(1e-6, 400, 0.01)
+    if scatter:
+        plain = sum(stats.ttest_1samp(x, mean).pvalue <= 0.01 for x in draws)
+        assert plain > stats.binom.isf(1e-6, 400, 0.01)
+
+
+@pytest.mark.parametrize("draw", ["exponential", "two", "half"])
+def test_low_bound_is_a_bound(draw):
+    """Over 4000 samples of 50 networks, p <= a for a = .3 and .1 in at most Bin(4000, a): E X^2 <= 2 m^2 in all."""
+    rng = np.random.default_rng(3)
+    laws = {
+        "exponential": rng.exponential(size=(4000, 50)),
+        "two": 2.0 * rng.binomial(1, 0.5, (4000, 50)),
+        "half": 0.5 + rng.random((4000, 50)),
+    }
+    p = np.exp([log_below_bound(Sample.of(x), float(x.mean())) for x in laws[draw]])
+    for a in (0.3, 0.1):
+        assert (p <= a).sum() <= stats.binom.isf(1e-6, 4000, a)
+    assert log_below_bound(Sample.of(laws[draw][:10].ravel() / 4), 0.25) < math.log(1e-6)
 
 
 def test_holm_is_statsmodels():

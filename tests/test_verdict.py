@@ -198,13 +198,22 @@ def test_reasons():
 
 
 def test_constants():
-    """A number without scatter is right or wrong for certain."""
+    """A number that is predicted to have no scatter is right or wrong for certain; else no scatter decides nothing."""
     twos = Sample.of(np.full(256, 2.0))
-    assert one(Question(predicted=2.0, margin=0.01), twos).verdict == "SUPPORTED"
+    for predicted in (2.0, 2.1, -2.0, 1e-200, 1e200):
+        found = one(Question(predicted=predicted, margin=0.01), twos)
+        assert (found.verdict, found.reason) == ("UNDECIDED", "NO_SCATTER")
     assert one(Question(predicted=2.0, margin=0.01, variance=0.0), twos).verdict == "SUPPORTED"
     off = one(Question(predicted=2.1, margin=0.01, variance=0.0), twos)
     assert (off.verdict, off.log10_p) == ("REFUTED", -math.inf)
-    assert one(Question(predicted=0.0, margin=0.01, scale="zero"), Sample.of(np.zeros(256))).verdict == "SUPPORTED"
+    zero = Question(predicted=0.0, margin=0.01, scale="zero")
+    assert one(zero, Sample.of(np.zeros(256))).reason == "NO_SCATTER"
+    assert one(replace(zero, variance=0.0), Sample.of(np.zeros(256))).verdict == "SUPPORTED"
+    assert one(replace(zero, variance=0.0), Sample.of(np.ones(256))).verdict == "REFUTED"
+    noise = Sample.of(2.0 + 1e-8 * np.random.default_rng(0).normal(size=256))
+    for variance in (0.0, 1e-17):
+        assert one(Question(predicted=2.0, margin=0.01, variance=variance), noise).verdict == "SUPPORTED"
+        assert one(Question(predicted=2.1, margin=0.01, variance=variance), noise).verdict == "REFUTED"
 
 
 def test_negative_and_zero_predictions():
@@ -248,6 +257,68 @@ def test_alive_counts():
     rng = np.random.default_rng(2)
     assert one(half, Sample.of(rng.binomial(1, 0.9375, 4000))).verdict == "SUPPORTED"
     assert one(half, Sample.of(rng.binomial(1, 0.99, 4000))).verdict == "REFUTED"
+
+
+@pytest.mark.parametrize("law", [LawName("bernoulli", {"p": 0.97}), None])
+@pytest.mark.parametrize(
+    ("predicted", "verdict"),
+    [(0.97, "SUPPORTED"), (0.5, "REFUTED"), (0.9, "REFUTED"), (0.99999, "REFUTED"), (1.2, "REFUTED")],
+)
+def test_false_shares_are_refuted(law, predicted, verdict):
+    """The predicted share is tested, whatever the theory's own law says; without a law a low side needs a gross one."""
+    x = Sample.of(np.random.default_rng(3).binomial(1, 0.97, 8000).astype(float))
+    found = one(Question(predicted=predicted, margin=0.02, law=law), x, refute_budget=1e-6)
+    assert found.verdict == (verdict if law or predicted < 0.99999 else "UNDECIDED")
+
+
+def test_certain_shares():
+    """A share of 1 or of 0 is refuted by one network; a share that no probability has by any."""
+    law = LawName("bernoulli", {"p": 0.5})
+    ones, mixed = Sample.of(np.ones(400)), Sample.of(np.append(np.ones(399), 0.0))
+    sure = Question(predicted=1.0, margin=0.02, law=law)
+    assert [one(sure, x, refute_budget=1e-6).verdict for x in (ones, mixed)] == ["SUPPORTED", "REFUTED"]
+    never = Question(predicted=0.0, margin=0.02, scale="zero", law=law)
+    flipped = Sample.of(1 - mixed.values)
+    assert [one(never, x, refute_budget=1e-6).verdict for x in (Sample.of(np.zeros(400)), flipped)] == [
+        "SUPPORTED",
+        "REFUTED",
+    ]
+    for predicted in (1.01, -0.5, 1e200, -1e-200):
+        assert one(replace(sure, predicted=predicted), mixed).verdict == "REFUTED"
+
+
+def test_low_side_without_a_variance():
+    """A small departure below is left open where a rare large network could explain it; a gross one is refuted."""
+    x = Sample.of(np.random.default_rng(4).normal(1.0, 0.1, 3000))
+    found = one(Question(predicted=1.05, margin=0.02), x, refute_budget=1e-6)
+    assert (found.verdict, found.reason) == ("UNDECIDED", "NO_VARIANCE_PREDICTED")
+    assert one(Question(predicted=0.95, margin=0.02), x, refute_budget=1e-6).verdict == "REFUTED"
+    assert one(Question(predicted=2.0, margin=0.02), x, refute_budget=1e-8).verdict == "REFUTED"
+    assert one(Question(predicted=1.0, margin=0.02), x, refute_budget=1e-6).verdict == "SUPPORTED"
+
+
+@pytest.mark.parametrize("size", [5e-324, 1e-200, 1e-161, 1.0, 1e161, 1.7e308])
+@pytest.mark.parametrize("scale", ["relative", "log", "zero"])
+@pytest.mark.parametrize("statistic", ["mean", "variance"])
+def test_predictions_of_any_size_get_a_verdict(size, scale, statistic):
+    """No finite prediction, variance or sample raises or warns, and none far from the sample is supported."""
+    rng = np.random.default_rng(1)
+    samples = [Sample.of(x * rng.normal(1, 0.1, 50)) for x in (1e-320, 1e-200, 1.0, -1.0, 1e200, 1e307)]
+    samples += [replace(sample, values=None) for sample in samples[1:4]]
+    laws = (None, LawName("relu_ratio", {"n": 8}), LawName("bernoulli", {"p": 0.5}))
+    for sign in (1, -1):
+        for variance in (None, 0.0, 1.0, 1e308):
+            asked = [
+                Question(
+                    predicted=sign * size, margin=0.1, scale=scale, statistic=statistic, variance=variance, law=law
+                )
+                for law in laws
+            ]
+            for sample in samples:
+                for question in asked:
+                    found = one(question, sample)
+                    near = 0.5 < abs(sample.mean / size) < 2 if size < 1e300 else True
+                    assert found.verdict != "SUPPORTED" or scale != "relative" or statistic != "mean" or near
 
 
 def test_family_spends_its_budget_once():

@@ -17,8 +17,10 @@ from scipy import optimize
 from mcverify.statistics.evidence import Evidence, departure, mean_at
 from mcverify.statistics.question import Question, Sample
 from mcverify.statistics.saddlepoint import Array
+from mcverify.statistics.units import relative_variance, unit_std
 
 FARTHEST = 200.0  # nats, or ranges of the sample, beyond which a limit counts as infinite
+LARGEST = 700.0  # nats whose exponential is a float
 
 
 def influence(y: Array) -> float:
@@ -27,7 +29,7 @@ def influence(y: Array) -> float:
     >>> influence(np.array([-1.0, 1.0, 0.0]))
     0.0
     """
-    size = np.abs(y)
+    size = np.minimum(np.abs(y), 1e150)
     return float(np.copysign(np.log1p(size + size * size / 2), y).sum())
 
 
@@ -44,13 +46,14 @@ def catoni(question: Question, unit: Sample, variance: float, level: float) -> E
     """
     if unit.values is None:
         raise ValueError("Catoni's test needs the raw values")
-    family = _scale_family if question.scale == "relative" and unit.min >= 0 else _shift_family
+    scales = question.scale == "relative" and question.predicted > 0 and unit.min >= 0
+    family = _scale_family if scales else _shift_family
     axis = family(question, unit, variance)
     l_test = math.log(2 / level)
     return Evidence(
         test="Catoni",
         estimate=unit.mean,
-        delta=departure(question, unit.mean, math.sqrt(variance)),
+        delta=departure(question, unit.mean, unit_std(question, variance)),
         count=unit.count,
         log_above=lambda d: min(0.0, l_test - axis.total(axis.of_departure(d), l_test)),
         log_below=lambda d: min(0.0, l_test + axis.total(axis.of_departure(d), l_test)),
@@ -86,31 +89,38 @@ def _scale_family(question: Question, unit: Sample, variance: float) -> Axis:
     """Means m = center exp(t) whose standard deviation scales along."""
     center = unit.mean if unit.mean > 0 else question.predicted
     y = (np.zeros(0) if unit.values is None else unit.values) / center
-    v, shift = variance / question.predicted**2, math.log(question.predicted) - math.log(center)
+    relative = unit_std(question, variance) / question.predicted
+    v, shift = relative * relative, math.log(question.predicted) - math.log(center)
     reach = FARTHEST + abs(shift)
+
+    def scaled(t: float) -> Array:
+        with np.errstate(over="ignore", under="ignore"):
+            return np.minimum(y * math.exp(min(t, LARGEST)), 1e300)
+
     return Axis(
         variance=v,
         spread=v,
         count=unit.count,
         farthest=reach,
-        total=lambda t, l: influence(_scale(l, unit.count, v) * (y * math.exp(-max(-reach, min(reach, t))) - 1)),
+        total=lambda t, l: influence(_scale(l, unit.count, v) * (scaled(-max(-reach, min(reach, t))) - 1)),
         of_departure=lambda d: d + shift,
         to_departure=lambda t: t - shift,
     )
 
 
 def _shift_family(question: Question, unit: Sample, variance: float) -> Axis:
-    """Means m = center + t of the same variance."""
-    y = (np.zeros(0) if unit.values is None else unit.values) - unit.mean
-    std = math.sqrt(variance)
+    """Means m = center + t std of the same variance."""
+    std = unit_std(question, variance)
+    with np.errstate(over="ignore", under="ignore"):
+        y = np.clip(((np.zeros(0) if unit.values is None else unit.values) - unit.mean) / std, -1e300, 1e300)
     return Axis(
-        variance=variance / question.predicted**2 if question.scale == "relative" else variance,
-        spread=variance,
+        variance=relative_variance(question, variance) if question.scale == "relative" else variance,
+        spread=1.0,
         count=unit.count,
-        farthest=FARTHEST * max(std, unit.max - unit.min),
-        total=lambda t, l: influence(_scale(l, unit.count, variance) * (y - t)),
-        of_departure=lambda d: mean_at(question, d, std) - unit.mean,
-        to_departure=lambda t: departure(question, unit.mean + t, std),
+        farthest=FARTHEST * max(1.0, (unit.max - unit.min) / std),
+        total=lambda t, l: influence(_scale(l, unit.count, 1.0) * (y - t)),
+        of_departure=lambda d: (mean_at(question, d, std) - unit.mean) / std,
+        to_departure=lambda t: departure(question, unit.mean + t * std, std),
     )
 
 

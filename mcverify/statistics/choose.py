@@ -1,7 +1,8 @@
 """Which test a question gets: the first of a ladder that its prediction and its sample allow.
 
 1. a law is predicted: exact; 2. mean and variance are predicted: Catoni on raw values, z on logs and on zero-mean
-values (Catoni where its guard refuses); 3. the mean alone: Student's t behind its guard; 4. else nothing.
+values (Catoni where its guard refuses), certainty where the variance is 0; 3. the mean alone: the binomial of zeros
+and ones, else Student's t behind its guard; 4. else nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from mcverify.statistics.binomial import binomial
+from mcverify.statistics.binomial import binomial, is_binary
 from mcverify.statistics.catoni import catoni
 from mcverify.statistics.constant import constant, is_constant
 from mcverify.statistics.evidence import Evidence, Refusal, departure, nothing
@@ -17,7 +18,7 @@ from mcverify.statistics.exact import exact, normal_variance
 from mcverify.statistics.laws import of
 from mcverify.statistics.normal import z_test
 from mcverify.statistics.power import Levels
-from mcverify.statistics.question import Question, Sample
+from mcverify.statistics.question import NamedLaw, Question, Sample
 from mcverify.statistics.studentised import t_test
 from mcverify.statistics.units import mirrored, predicted_variance, units
 
@@ -33,18 +34,23 @@ def evidence(question: Question, sample: Sample, levels: Levels) -> Evidence:
     refusal = obstacle(question, sample)
     if refusal is not None:
         return nothing(refusal, count=sample.count)
+    if question.law is not None and question.law.name == "bernoulli" and question.statistic == "mean":
+        return _by_share(question, sample, question.law)
     if question.scale == "relative" and question.predicted < 0 and question.statistic == "mean":
         found = evidence(*mirrored(question, sample), levels)
         return replace(found, estimate=-found.estimate)
     unit = units(question, sample)
-    return _by_law(question, sample, unit) or _by_variance(question, unit, levels) or _by_mean(question, unit, levels)
+    lost = obstacle(question, unit)
+    if lost is not None:
+        return nothing(lost, count=unit.count)
+    return _by_law(question, unit) or _by_variance(question, unit, levels) or _by_mean(question, unit, levels)
 
 
 def obstacle(question: Question, sample: Sample) -> Refusal | None:
     """What forbids any test of this sample: values that are not finite, dead networks, no values, no variance."""
     lost = sum(sample.nonfinite.values())
-    if lost:
-        return Refusal("NONFINITE", lost)
+    if lost or math.isinf(sample.mean):
+        return Refusal("NONFINITE", lost or sample.count)
     if sample.dead and not question.undeclared_dead_ok:
         return Refusal("DEAD", sample.dead)
     if not question.variance_exists:
@@ -52,12 +58,15 @@ def obstacle(question: Question, sample: Sample) -> Refusal | None:
     return Refusal("NO_DATA", sample.count) if sample.count == 0 else None
 
 
-def _by_law(question: Question, sample: Sample, unit: Sample) -> Evidence | None:
-    if question.law is None:
+def _by_share(question: Question, sample: Sample, law: NamedLaw) -> Evidence:
+    # 1 - p of the law is the more precise one, but only of a prediction that is the law's.
+    same = question.predicted == float(law.parameters["p"])
+    return binomial(question, sample, law.parameters.get("dead") if same else None)
+
+
+def _by_law(question: Question, unit: Sample) -> Evidence | None:
+    if question.law is None or question.law.name == "bernoulli":
         return None
-    if question.law.name == "bernoulli":
-        p, dead = float(question.law.parameters["p"]), question.law.parameters.get("dead")
-        return binomial(question, sample, p, dead) if question.statistic == "mean" else None
     law = of(question.law)
     if law is None:
         return None
@@ -70,8 +79,10 @@ def _by_law(question: Question, sample: Sample, unit: Sample) -> Evidence | None
 
 def _by_variance(question: Question, unit: Sample, levels: Levels) -> Evidence | None:
     variance = predicted_variance(question)
-    if variance is None or not variance > (question.rounding * abs(question.predicted)) ** 2:
+    if variance is None:
         return None
+    if variance <= 0:
+        return constant(question, unit) if is_constant(question, unit) else None
     if question.scale == "relative" and unit.values is not None:
         return catoni(question, unit, variance, levels.refute)
     found = z_test(question, unit, variance, levels)
@@ -81,11 +92,12 @@ def _by_variance(question: Question, unit: Sample, levels: Levels) -> Evidence |
 
 
 def _by_mean(question: Question, unit: Sample, levels: Levels) -> Evidence:
-    if is_constant(question, unit) and (unit.count >= FEWEST or question.variance is not None):
-        # All networks dead also looks constant, but a rare live one may hold the whole mean.
-        if unit.max == unit.min == 0 and question.predicted != 0 and question.variance is None:
-            return nothing(Refusal("NO_SCATTER", 0.0), estimate=0.0, delta=departure(question, 0.0), count=unit.count)
-        return constant(question, unit)
+    if unit.max == unit.min:
+        # No scatter in a sample is no proof of none: a rare other network may hold the whole mean.
+        delta = departure(question, unit.mean)
+        return nothing(Refusal("NO_SCATTER", 0.0), estimate=unit.mean, delta=delta, count=unit.count)
+    if question.scale == "relative" and 0 < question.predicted < 1 and question.statistic == "mean" and is_binary(unit):
+        return binomial(question, unit, bounded=False)
     if unit.count < FEWEST or not math.isfinite(unit.m2) or unit.m2 <= 0:
         return nothing(Refusal("NO_DATA", unit.count, 256), estimate=unit.mean, count=unit.count)
     return t_test(question, unit, levels)

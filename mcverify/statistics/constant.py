@@ -1,4 +1,4 @@
-"""A quantity without scatter: it is the predicted one up to rounding, or it is not."""
+"""A quantity that is predicted to have no scatter: it is the predicted one up to rounding, or it is not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ def is_constant(question: Question, unit: Sample) -> bool:
 
 
 def constant(question: Question, unit: Sample) -> Evidence:
-    """Evidence of a number that is the same in every network: certain on either side of rounding."""
+    """Evidence of a number that must be the same in every network: certain on either side of rounding.
+
+    Only for a predicted variance of 0; a sample without scatter does not show that there is none.
+    """
     delta = departure(question, unit.mean)
     return Evidence(
         test="constant",

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from mcverify.statistics.question import Question
 from mcverify.statistics.tails import two_sided
 
+FARTHEST = 700.0  # nats whose exponential is a float
+
 Interval = Callable[[float], tuple[float, float]]
 
 
@@ -95,8 +97,13 @@ def departure(question: Question, estimate: float, unit_std: float = 1.0) -> flo
     return difference / unit_std
 
 
+def relative_at(question: Question, estimate: float, d: float) -> float:
+    """The estimate over the mean that departs by d from the prediction, on the relative scale; inf at overflow."""
+    return estimate / question.predicted * math.exp(max(-FARTHEST, min(-d, FARTHEST)))
+
+
 def mean_at(question: Question, d: float, unit_std: float = 1.0) -> float:
     """The mean that departs by d from the prediction: the inverse of `departure`."""
     if question.scale == "relative":
-        return question.predicted * math.exp(min(d, 700.0))
+        return question.predicted * math.exp(min(d, FARTHEST))
     return question.predicted + d * (1.0 if question.scale == "log" else unit_std or 1.0)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
-from mcverify.statistics.evidence import Evidence, departure, mean_at
+from mcverify.statistics.evidence import Evidence, departure, mean_at, relative_at
 from mcverify.statistics.question import Question, Sample
 from mcverify.statistics.ratio_laws import linear_ratio
 from mcverify.statistics.saddlepoint import MeanLaw
+from mcverify.statistics.units import relative_variance
 
 
 def exact(question: Question, unit: Sample, law: MeanLaw) -> Evidence:
@@ -21,8 +22,7 @@ def exact(question: Question, unit: Sample, law: MeanLaw) -> Evidence:
     std = math.sqrt(law.variance)
 
     def relative(d: float) -> float:
-        mean = mean_at(question, d, std)
-        return unit.mean - mean if law.location else unit.mean / mean
+        return unit.mean - mean_at(question, d, std) if law.location else relative_at(question, unit.mean, d)
 
     def interval(alpha: float) -> tuple[float, float]:
         low, high = law.quantiles(alpha, unit.count)
@@ -50,4 +50,4 @@ def normal_variance(question: Question, unit: Sample) -> Evidence:
 def _unit_variance(question: Question, law: MeanLaw) -> float:
     if not law.location or question.scale == "log":
         return law.variance
-    return law.variance / question.predicted**2 if question.scale == "relative" else 1.0
+    return relative_variance(question, law.variance) if question.scale == "relative" else 1.0

@@ -104,6 +104,7 @@ def jackknife_skewness(values: Array) -> tuple[float, float]:
     """Sample skewness and its standard error by leaving out shards (up to 40) of consecutive values."""
     shards = min(SHARDS, values.size)
     d = values - values.mean()
+    d = d / np.abs(d).max()
     d = d / math.sqrt(float((d**2).mean()))
     edges = np.linspace(0, values.size, shards, endpoint=False).astype(int)
     counts = np.diff(np.append(edges, values.size))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
-from mcverify.statistics.evidence import Evidence, Refusal, departure, mean_at
+from mcverify.statistics.evidence import Evidence, Refusal, departure, mean_at, relative_at
 from mcverify.statistics.guards import inflation, kurtosis_guard, skewness_bound, skewness_guard, tail_guard
 from mcverify.statistics.power import Levels
 from mcverify.statistics.question import Question, Sample
 from mcverify.statistics.tails import log_normal_sf, normal_quantile
+from mcverify.statistics.units import relative_variance, unit_std
 
 
 def z_test(question: Question, unit: Sample, variance: float, levels: Levels) -> Evidence:
@@ -20,15 +21,17 @@ def z_test(question: Question, unit: Sample, variance: float, levels: Levels) ->
     >>> round(z_test(Question(predicted=0.0, margin=0.1, scale="log"), unit, 0.04, Levels()).delta, 3)
     0.05
     """
-    std = math.sqrt(variance)
-    scaled = question.scale == "relative" and unit.min >= 0
+    std = unit_std(question, variance)
+    scaled = question.scale == "relative" and question.predicted > 0 and unit.min >= 0
     error = std / math.sqrt(unit.count) / (question.predicted if scaled else 1.0)
     skewness = skewness_bound(unit.values, unit)
-    excess = unit.count * unit.m4 / unit.m2**2 - 3 if unit.values is not None and unit.m2 > 0 else 0.0
+    excess = unit.count * (unit.m4 / unit.m2 / unit.m2) - 3 if unit.values is not None and unit.m2 > 0 else 0.0
+    excess = math.inf if math.isnan(excess) else excess
 
     def z(d: float) -> float:
-        mean = mean_at(question, d, std)
-        return (unit.mean / mean - 1) / error if scaled else (unit.mean - mean) / error
+        if scaled:
+            return (relative_at(question, unit.mean, d) - 1) / error
+        return (unit.mean - mean_at(question, d, std)) / error
 
     def interval(alpha: float) -> tuple[float, float]:
         reach = normal_quantile(alpha / 2) * error
@@ -43,7 +46,7 @@ def z_test(question: Question, unit: Sample, variance: float, levels: Levels) ->
         found = found or kurtosis_guard(excess, unit.count, level)
         return found or (tail_guard(unit.values, unit) if scaled else None)
 
-    v = variance / question.predicted**2 if question.scale == "relative" else variance
+    v = relative_variance(question, variance) if question.scale == "relative" else variance
     return Evidence(
         test="z",
         estimate=unit.mean,

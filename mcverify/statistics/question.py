@@ -187,14 +187,16 @@ class Sample:
         dead = int((x[infinite] < 0).sum()) if log else 0
         lost = int(infinite.sum()) - dead
         x = x[np.isfinite(x)]
-        mean = float(x.mean()) if x.size else math.nan
-        d = x - mean
+        with np.errstate(all="ignore"):
+            mean = float(x.mean()) if x.size else math.nan
+            d = x - mean
+            sums = [float((d**r).sum()) for r in (2, 3, 4)]
         return cls(
             count=x.size,
             mean=mean,
-            m2=float((d**2).sum()),
-            m3=float((d**3).sum()),
-            m4=float((d**4).sum()),
+            m2=sums[0],
+            m3=sums[1],
+            m4=sums[2],
             min=float(x.min()) if x.size else math.nan,
             max=float(x.max()) if x.size else math.nan,
             values=x,

@@ -89,6 +89,7 @@ def mixture(name: str, n: int, c: Array, p: Array) -> MeanLaw:
     c = c / (p @ c)
     moments = [float(p @ c**r) * math.prod(1 + 2 * i / n for i in range(r)) for r in range(5)]
     variance, third, fourth = _central(moments)
+    c, p = c[p > 0], p[p > 0]
     alive = c > 0
     shape, scale = n / 2, 2 * c[alive] / n
     log_p, log_atom = np.log(p[alive]), math.log(p[~alive].sum()) if p[~alive].any() else -math.inf

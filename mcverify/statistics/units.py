@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -22,19 +23,23 @@ def units(question: Question, sample: Sample) -> Sample:
     center = sample.mean if question.center is None else question.center
     bias = 1.0 if question.center is not None or sample.count < 2 else sample.count / (sample.count - 1)
     if sample.values is not None:
-        squares = Sample.of(bias * (sample.values - center) ** 2)
-        return replace(squares, dead=sample.dead, undefined=sample.undefined, nonfinite=sample.nonfinite)
+        with np.errstate(all="ignore"):
+            squares = Sample.of(bias * (sample.values - center) ** 2)
+        lost = {**sample.nonfinite, **squares.nonfinite}
+        return replace(squares, dead=sample.dead, undefined=sample.undefined, nonfinite=lost)
     shift = sample.mean - center
-    mean = bias * (sample.m2 / sample.count + shift**2)
-    fourth = sample.m4 + 4 * shift * sample.m3 + 6 * shift**2 * sample.m2 + sample.count * shift**4
+    mean = bias * (sample.m2 / sample.count + shift * shift)
+    square = shift * shift
+    fourth = sample.m4 + 4 * shift * sample.m3 + 6 * square * sample.m2 + sample.count * square * square
+    reach = max(abs(sample.max - center), abs(sample.min - center))
     return replace(
         sample,
         mean=mean,
-        m2=max(0.0, bias**2 * fourth - sample.count * mean**2),
+        m2=max(0.0, bias**2 * fourth - sample.count * mean * mean),
         m3=np.nan,
         m4=np.nan,
         min=0.0,
-        max=bias * max((sample.max - center) ** 2, (sample.min - center) ** 2),
+        max=bias * reach * reach,
     )
 
 
@@ -62,8 +67,24 @@ def predicted_variance(question: Question) -> float | None:
     if law is None:
         return None
     if question.statistic == "variance":
-        return question.predicted**2 * (law.kurtosis - 1)
-    return law.variance * (1.0 if law.location else question.predicted**2)
+        return question.predicted * question.predicted * (law.kurtosis - 1)
+    return law.variance * (1.0 if law.location else question.predicted * question.predicted)
+
+
+def unit_std(question: Question, variance: float) -> float:
+    """Standard deviation of one network's unit, at least what rounding makes of it.
+
+    >>> unit_std(Question(predicted=2.0, margin=0.1), 0.25)
+    0.5
+    """
+    size = {"relative": abs(question.predicted), "log": 1.0, "zero": 0.0}[question.scale]
+    return max(math.sqrt(variance), question.rounding * size)
+
+
+def relative_variance(question: Question, variance: float) -> float:
+    """Variance over the square of the prediction; inf where that overflows."""
+    relative = math.sqrt(variance) / abs(question.predicted)
+    return relative * relative
 
 
 def unit_variance(question: Question) -> float | None:
@@ -71,4 +92,4 @@ def unit_variance(question: Question) -> float | None:
     variance = predicted_variance(question)
     if variance is None or question.scale == "log":
         return variance
-    return variance / question.predicted**2 if question.scale == "relative" else 1.0
+    return relative_variance(question, variance) if question.scale == "relative" else 1.0
