@@ -54,7 +54,7 @@ class Cell:
     def n_blocks(self) -> int:
         """Whole blocks that hold the replicates.
 
-        >>> Cell(Network(widths=(2, 2)), seed=0, replicates=300).n_blocks
+        >>> Cell(Network(widths=(64, 64)), seed=0, replicates=300).n_blocks
         2
         """
         return -(-self.replicates // block_size(self.network))
