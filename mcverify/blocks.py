@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mcverify.kernels import Backend
     from mcverify.network import Network
 
+MAX_REPLICATES = 10**8  # of one network: a day's work and more
 REPLICATES, FEW_REPLICATES, MANY_REPLICATES = 256, 16, 4096
 LARGE_NETWORK = 1e7  # weights
 SMALL_BLOCK = 2**20  # weights that a block of small networks holds: storing fewer would cost more than drawing them

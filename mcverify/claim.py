@@ -65,6 +65,10 @@ class Claim:
             )
         if isinstance(self.prediction, str) and self.prediction != THEORY:
             raise unknown("prediction", self.prediction, [THEORY])
+        if (isinstance(self.prediction, int | float) and not abs(self.prediction) < 1e300) or self.prediction is None:
+            raise InputError(
+                f"`prediction={self.prediction}` of claim {self.name!r}: give a finite number, or a formula."
+            )
         if not self.networks:
             raise InputError(f"`network=()`: claim {self.name!r} has no network to be tested on.")
 

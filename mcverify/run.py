@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcverify import plan, plots, rows, sampling
+from mcverify.blocks import MAX_REPLICATES
 from mcverify.claim import Check, Claim, Measurement
 from mcverify.engine import Progress
 from mcverify.errors import InputError, unknown
@@ -76,9 +77,9 @@ def run(
     with Store.open(store) as opened:
         samples = sampling.simulate_cells(cells, opened, seed, name, workers, progress)
         outcomes = tuple(_outcome(one, samples, seed, margin, budget) for one in planned)
-    return Outcome(
-        studies=outcomes, command=command, provenance=_provenance(planned, cells, seed, name, budget, margin)
-    )
+    drawn = {network: samples.replicates(network) for network in cells}
+    provenance = _provenance(planned, drawn, seed, name, budget, margin)
+    return Outcome(studies=outcomes, command=command, provenance=provenance)
 
 
 def _check(margin: float | None, replicates: int | None, seed: int, budget: str) -> None:
@@ -89,6 +90,8 @@ def _check(margin: float | None, replicates: int | None, seed: int, budget: str)
         )
     if replicates is not None and (not isinstance(replicates, int) or isinstance(replicates, bool) or replicates < 1):
         raise InputError(f"`replicates={replicates!r}`: give a number of networks, 1 or more.")
+    if replicates is not None and replicates > MAX_REPLICATES:
+        raise InputError(f"`replicates={replicates}`: give at most {MAX_REPLICATES:,} networks of each kind.")
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**64:
         raise InputError(f"`seed={seed!r}`: give an integer from 0 to 2^64 - 1.")
     if budget not in plan.MARGIN_FACTOR:
@@ -134,13 +137,13 @@ def _networks(study: Study) -> tuple[Network, ...]:
 
 def _provenance(
     planned: Sequence[Planned],
-    cells: Mapping[Network, plan.Wanted],
+    drawn: Mapping[Network, int],
     seed: int,
     backend: str,
     budget: str,
     margin: float | None,
 ) -> dict[str, Any]:
-    drawn = sum(cell.replicates * network.n_weights for network, cell in cells.items())
+    weights = sum(count * network.n_weights for network, count in drawn.items())
     return {
         "mcverify": version("mcverify"),
         "studies": [one.study.id for one in planned],
@@ -154,8 +157,8 @@ def _provenance(
             "false_support_per_claim": plan.SUPPORT_LEVEL,
             "suite_miss": plan.SUITE_MISS,
         },
-        "networks": [f"{cell.replicates} of {network.label}" for network, cell in cells.items()],
-        "cost": {"networks": sum(cell.replicates for cell in cells.values()), "weights": drawn},
+        "networks": [f"{count} of {network.label}" for network, count in drawn.items()],
+        "cost": {"networks": sum(drawn.values()), "weights": weights},
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("numpy", "numba", "scipy", "statsmodels", "sympy")},

@@ -37,7 +37,7 @@ def sentence(verdict: Verdict, margin: float, scale: str) -> str:
         )
     why = REASONS.get(verdict.reason, verdict.reason.lower().replace("_", " "))
     needed = verdict.replicates_needed
-    advice = f" About {needed:,} networks would decide it." if needed and math.isfinite(needed) else ""
+    advice = f" About {needed:,} networks (`--replicates`) would decide it." if needed and math.isfinite(needed) else ""
     return f"Undecided with {verdict.replicates:,} networks: {why}.{advice}"
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcverify import kernels, observables
-from mcverify.blocks import Measured, block_size, cell_content, cell_key, measure, simulator
+from mcverify.blocks import MAX_REPLICATES, Measured, block_size, cell_content, cell_key, measure, simulator
 from mcverify.checks import integer
 from mcverify.engine import Progress, drive, processors
 from mcverify.errors import InputError
@@ -141,6 +141,8 @@ def simulate(
     if not isinstance(net, Network):
         raise InputError(f"`net={net!r}`: give a Network.")
     integer("replicates", replicates, low=1)
+    if replicates > MAX_REPLICATES:
+        raise InputError(f"`replicates={replicates}`: give at most {MAX_REPLICATES:,} networks.")
     integer("seed", seed, low=0)
     simulates = kernels.backend(backend) if isinstance(backend, str) else backend
     columns = range(len(column_indexes(net.depth))) if keep_values else range(0)

@@ -130,7 +130,7 @@ def _load(path: Path) -> Any:
         spec.loader.exec_module(module)
     except InputError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"`study={str(path)!r}` fails when it is loaded: {type(error).__name__}: {error}") from error
     finally:
         sys.modules.pop(name, None)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import sympy as sp
 
 import mcverify as mc
 from mcverify.claim import Claim, Measurement, Residual
@@ -14,6 +15,7 @@ from mcverify.observables import LogSecondMoment, Ratio, SecondMoment
 from mcverify.run import run
 from mcverify.statement import Expected
 from mcverify.study import Study
+from theory.sources import formula
 
 HE = mc.Network(widths=(32, 32, 32), activation="relu", weights="he_normal")
 KEPT = Claim("kept", HE, Ratio("preactivation", layer=2), 1.0, margin=0.2)
@@ -156,4 +158,27 @@ def test_study_by_path(tmp_path: Path) -> None:
         run(str(path))
     path.write_text("1/0\n")
     with pytest.raises(InputError, match="ZeroDivisionError"):
+        run(str(path))
+
+
+def test_provenance_counts_what_was_drawn() -> None:
+    """Whole blocks are drawn: provenance says how many networks, as the rows do."""
+    outcome = run(SMALL, replicates=2)
+    drawn = [int(line.split()[0]) for line in outcome.provenance["networks"]]
+    assert set(drawn) == {row["replicates"] for row in outcome.rows()}
+    assert outcome.provenance["cost"]["networks"] == sum(drawn)
+
+
+def test_what_no_run_can_draw(tmp_path: Path) -> None:
+    """Absurd numbers, predictions that are no number, and a file that exits are refused at the door."""
+    with pytest.raises(InputError, match="at most 100,000,000"):
+        run(SMALL, replicates=10**20)
+    with pytest.raises(InputError, match="finite number"):
+        Claim("inf", HE, Ratio("preactivation", layer=2), float("inf"))
+    complex_valued = formula(sp.sqrt(-1), "preactivation.ratio", 2)
+    with pytest.raises(InputError, match="finite real number"):
+        run(Study(id="complex", claims=[Claim("complex", HE, Ratio("preactivation", layer=2), complex_valued)]))
+    path = tmp_path / "leaves.py"
+    path.write_text("import sys\nsys.exit(0)\n")
+    with pytest.raises(InputError, match="SystemExit"):
         run(str(path))

@@ -95,7 +95,10 @@ def substitute(expression: sp.Expr, net: DenseNet, layer: int | None = None) -> 
     left = value.free_symbols
     if left:
         raise TheoryError(f"the network has no number for {', '.join(sorted(map(str, left)))} in {expression}.")
-    return float(sp.N(value, 30))
+    number = sp.N(value, 30)
+    if not number.is_real or abs(number) > 1e300:
+        raise TheoryError(f"{expression} is {number} for this network; a prediction is a finite real number.")
+    return float(number)
 
 
 def _exact(value: float) -> sp.Rational:

@@ -29,7 +29,9 @@ def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Com
     return decorate
 
 
-with_replicates = click.option("--replicates", type=click.IntRange(min=2), help="Networks to draw of each kind.")
+with_replicates = click.option(
+    "--replicates", type=click.IntRange(min=2), help="Networks to draw of each kind, rounded up to whole blocks."
+)
 with_seed = click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0, show_default=True)
 with_backend = click.option(
     "--backend", type=click.Choice(["auto", "reference", "cpu"]), default="auto", show_default=True, help="Simulator."

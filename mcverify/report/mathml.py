@@ -68,10 +68,29 @@ def _to_html(latex: str, display: bool) -> str:
     root = tree(Formula(latex, display))
     if root is None:
         return f'<code class="latex">{html.escape(latex)}</code>'
+    _keep_spaces(root)
     root.attrib.pop("display", None)
     if display:
         root.set("display", "block")
     return ET.tostring(root, encoding="unicode")
+
+
+def _keep_spaces(root: ET.Element) -> None:
+    """Spaces that browsers would drop: at the ends of a text, and between a named function and its argument."""
+    for node in root.iter("mtext"):
+        text = node.text or ""
+        core = text.strip(" ")
+        ends = len(text) - len(text.lstrip(" ")), len(text) - len(text.rstrip(" "))
+        node.text = "\xa0" * ends[0] + core + "\xa0" * ends[1] if core else "\xa0" * len(text)
+    for parent in root.iter():
+        for index in range(len(parent) - 1, 0, -1):
+            before, after = parent[index - 1], parent[index]
+            if (
+                before.tag == "mi"
+                and len(before.text or "") > 2
+                and not (after.tag == "mo" and after.text in ("(", ")"))
+            ):
+                parent.insert(index, ET.Element("mspace", width="0.17em"))
 
 
 def _balanced(latex: str) -> bool:
