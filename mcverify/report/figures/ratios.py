@@ -48,10 +48,14 @@ def figure(groups: Sequence[ForestGroup]) -> Figure:
     return sheet
 
 
+FARTHEST = math.log(50)
+"""Departures beyond are drawn at the edge, with an arrow: one of them would leave no room for the margins."""
+
+
 def _limits(rows: Sequence[ForestRow]) -> tuple[float, float]:
     ends = [end for row in rows for end in (*row.deltas, *row.refute, row.band, -row.band) if math.isfinite(end)]
     low, high = min([*ends, -0.01]), max([*ends, 0.01])
-    return 1.15 * low, 1.15 * high
+    return 1.15 * max(low, -FARTHEST), 1.15 * min(high, FARTHEST)
 
 
 def _linear_width(rows: Sequence[ForestRow]) -> float:
