@@ -35,6 +35,21 @@ def number(argument: str, value: Any, *, low: float = -math.inf, above: float = 
     return result
 
 
+def margin(value: float) -> None:
+    """Refuse a margin that supports nothing.
+
+    Raises:
+        InputError: unless it is a finite number above 0.
+
+    >>> margin(0.02)
+    """
+    if not 0 < value < math.inf:
+        raise InputError(
+            f"`margin={value}` leaves nothing to support a claim with; "
+            "give the smallest departure that matters, such as 0.01."
+        )
+
+
 def integer(argument: str, value: Any, *, low: int) -> int:
     """A whole number, at least `low`.
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from mcverify import observables
+from mcverify import checks, observables
 from mcverify.errors import InputError, unknown
 from mcverify.statement import Expected, Statement
 
@@ -58,11 +58,8 @@ class Claim:
         _check_name(self.name)
         if self.statistic not in ("mean", "variance"):
             raise InputError(f"`statistic={self.statistic!r}` is not taken over networks; give 'mean' or 'variance'.")
-        if self.margin is not None and not 0 < self.margin < float("inf"):
-            raise InputError(
-                f"`margin={self.margin}` leaves nothing to support a claim with; "
-                "give the smallest departure that matters, such as 0.01."
-            )
+        if self.margin is not None:
+            checks.margin(self.margin)
         if isinstance(self.prediction, str) and self.prediction != THEORY:
             raise unknown("prediction", self.prediction, [THEORY])
         if (isinstance(self.prediction, int | float) and not abs(self.prediction) < 1e300) or self.prediction is None:

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcverify import plan, plots, rows, sampling
+from mcverify import checks, plan, plots, rows, sampling
 from mcverify.blocks import MAX_REPLICATES
 from mcverify.claim import Check, Claim, Measurement
 from mcverify.engine import Progress
@@ -83,11 +83,8 @@ def run(
 
 
 def _check(margin: float | None, replicates: int | None, seed: int, budget: str) -> None:
-    if margin is not None and not 0 < margin < float("inf"):
-        raise InputError(
-            f"`margin={margin}` leaves nothing to support a claim with; give the smallest departure that matters, "
-            "such as 0.01."
-        )
+    if margin is not None:
+        checks.margin(margin)
     if replicates is not None and (not isinstance(replicates, int) or isinstance(replicates, bool) or replicates < 1):
         raise InputError(f"`replicates={replicates!r}`: give a number of networks, 1 or more.")
     if replicates is not None and replicates > MAX_REPLICATES:

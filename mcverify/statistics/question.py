@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from mcverify import checks
 from mcverify.errors import InputError
 
 ROUNDING = 1e-6
@@ -98,8 +99,7 @@ class Question:
         _one_of("exactness", self.exactness, EXACTNESS)
         _one_of("statistic", self.statistic, ("mean", "variance"))
         _one_of("bound", self.bound, ("upper", "lower"))
-        if not 0 < self.margin < math.inf:
-            raise InputError(f"`margin={self.margin}` leaves nothing to support a claim with; give 0.01, say.")
+        checks.margin(self.margin)
         if not math.isfinite(self.predicted):
             raise InputError(f"`predicted={self.predicted}` is not a number that a sample can be tested against.")
         if self.scale == "relative" and self.predicted == 0:
