@@ -14,6 +14,8 @@ R = TypeVar("R")
 
 IN_FLIGHT = 2
 """Tasks given to the pool at a time, for each worker: one in hand and one to go on with."""
+NOTICE_SECONDS = 0.2
+"""Longest wait without a look for Ctrl-C: a signal that comes just before a lock is taken does not wake its waiter."""
 
 
 class Progress(Protocol):
@@ -72,7 +74,7 @@ def drive(
                     flight.running[pool.submit(work, task, stop)] = task
                 if not flight.running:
                     return
-                flight.land(wait(flight.running, return_when=FIRST_COMPLETED).done)
+                flight.land(wait(flight.running, NOTICE_SECONDS, FIRST_COMPLETED).done)
                 flight.hand_over(on_done)
                 if flight.failure:
                     raise flight.failure
