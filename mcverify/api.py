@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcverify import observables as observed
 from mcverify.bridge import to_theory
 from mcverify.claim import MARGIN_OF_MEANS, Claim
 from mcverify.engine import Progress
-from mcverify.errors import InputError, MissingMomentError
+from mcverify.errors import InputError, MissingMomentError, unknown
 from mcverify.observables import Observable
 from mcverify.outcome import Outcome
+from mcverify.report.plainmath import in_plain_text
 from mcverify.run import run
 from mcverify.study import Study
 from theory import catalogue
@@ -36,17 +39,26 @@ PREDICTION_COLUMNS = (
     "reference",
     "derivation",
     "per_network_std",
+    "entry",
+    "statement",
+    "explanation",
 )
 
 
-def predict(network: Network) -> pd.DataFrame:
+def predict(network: Network, observables: Collection[str] | None = None) -> pd.DataFrame:
     """Everything that the theory states of a network, with its numbers.
+
+    Args:
+        network: The network.
+        observables: Dotted names such as "preactivation.second_moment", to see these alone.
 
     Returns:
         One row a (layer, observable, statistic), columns `PREDICTION_COLUMNS`; `per_network_std` is the standard
-        deviation of one network's value (NaN where it is not known), `expression` a sympy expression.
+        deviation of one network's value (NaN where it is not known), `expression` a sympy expression. `derivation`
+        has one step a line with its formulas in LaTeX between dollar signs, `explanation` the same as plain text.
 
     Raises:
+        InputError: if no statement is about one of the `observables`.
         MissingMomentError: if a law of the network has no variance.
 
     >>> from mcverify import Network
@@ -57,13 +69,22 @@ def predict(network: Network) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = [_prediction_row(*pair) for pair in _predictions(network)]
+    rows = [_prediction_row(*pair) for pair in predictions(network, observables)]
     return pd.DataFrame(rows, columns=list(PREDICTION_COLUMNS))
 
 
-def _predictions(network: Network) -> list[tuple[Prediction, Predicted]]:
+def predictions(network: Network, observables: Collection[str] | None = None) -> list[tuple[Prediction, Predicted]]:
+    """The same as `Prediction` and `Predicted` objects.
+
+    Raises:
+        InputError: if no statement is about one of the `observables`.
+        MissingMomentError: if a law of the network has no variance.
+    """
+    for name in observables or ():
+        if name not in catalogue.OBSERVABLES:
+            raise unknown("observables", name, catalogue.OBSERVABLES)
     try:
-        return catalogue.predict(to_theory(network))
+        return catalogue.predict(to_theory(network), observables)
     except TheoryMissesMoment as error:
         raise MissingMomentError(str(error)) from error
     except TheoryError as error:
@@ -83,6 +104,9 @@ def _prediction_row(prediction: Prediction, predicted: Predicted) -> dict[str, o
         "reference": prediction.reference,
         "derivation": "\n".join(prediction.derivation),
         "per_network_std": math.nan if own is None else math.sqrt(own),
+        "entry": prediction.entry,
+        "statement": prediction.statement,
+        "explanation": "\n".join(map(in_plain_text, prediction.derivation)),
     }
 
 
@@ -99,7 +123,7 @@ def verify(
     progress: Progress | None = None,
     command: str = "",
 ) -> Outcome:
-    """Test every claim that the theory makes of one network.
+    """Test every claim that the theory makes of one network about what the simulators measure.
 
     Args:
         margin: Smallest departure of a mean that matters, relative; variances and fourth moments have 10 %.
@@ -113,11 +137,12 @@ def verify(
     >>> outcome.counts()["contradicted"]
     0
     """
+    measured = set(observed.names())
     study = Study(
         id="network",
         title=network.label,
         question="Does everything that the theory states of this network hold?",
-        claims=[_claim(prediction, network) for prediction, _ in _predictions(network)],
+        claims=[_claim(said, network) for said, _ in predictions(network) if said.observable in measured],
         margin=margin,
     )
     return run(

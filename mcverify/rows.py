@@ -113,8 +113,10 @@ def _network_label(claim: Claim) -> str:
 
 
 def _latex(asked: Asked) -> str:
-    import sympy as sp
+    from theory import notation
 
     if asked.prediction is None:
+        import sympy as sp
+
         return str(sp.latex(sp.Float(asked.question.predicted, 6)))
-    return str(sp.latex(asked.prediction.expression))
+    return notation.latex(asked.prediction.expression)

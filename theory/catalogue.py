@@ -7,7 +7,7 @@ not refuse is the one given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 
 from theory import backward, forward, logs, mean_field, parameters, ratios, units
@@ -94,6 +94,9 @@ def _logs_and_draws() -> dict[tuple[str, str], list[Builder]]:
 STATEMENTS: dict[tuple[str, str], list[Builder]] = {**_forward(), **_backward(), **_logs_and_draws()}
 """(observable, statistic) to the functions of a layer that may state something, the exact ones first."""
 
+OBSERVABLES = frozenset(observable for observable, _ in STATEMENTS)
+"""Every observable of which something is stated."""
+
 
 def layers(observable: str, depth: int) -> range:
     """The layers at which an observable exists.
@@ -110,8 +113,8 @@ def layers(observable: str, depth: int) -> range:
     return range(first, last + 1)
 
 
-def predict(net: DenseNet) -> list[tuple[Prediction, Predicted]]:
-    """Every statement about every layer of the network, with its numbers.
+def predict(net: DenseNet, observables: Collection[str] | None = None) -> list[tuple[Prediction, Predicted]]:
+    """Every statement about every layer of the network, with its numbers; or those of some observables alone.
 
     >>> from theory.net import Distribution
     >>> he = tuple(Distribution("normal", 2 / 8) for _ in range(3))
@@ -119,11 +122,13 @@ def predict(net: DenseNet) -> list[tuple[Prediction, Predicted]]:
     >>> [round(n.value, 12) for p, n in found if p.observable == "activation.second_moment" and p.statistic == "mean"]
     [1.0, 1.0, 1.0]
     """
-    return list(_statements(net))
+    return list(_statements(net, OBSERVABLES if observables is None else observables))
 
 
-def _statements(net: DenseNet) -> Iterator[tuple[Prediction, Predicted]]:
+def _statements(net: DenseNet, observables: Collection[str]) -> Iterator[tuple[Prediction, Predicted]]:
     for observable, statistic in STATEMENTS:
+        if observable not in observables:
+            continue
         for layer in layers(observable, net.depth):
             found = lookup(net, observable, layer, statistic)
             if found is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,9 +23,19 @@ DEFAULT_REPLICATES = 4000
 @of_a_network
 @click.option("--explain", is_flag=True, help="Each formula with its assumptions and derivation.")
 @click.option("--latex", is_flag=True, help="Each formula, in LaTeX.")
+@click.option("--observable", "observables", multiple=True, metavar="NAME", help="This one alone; can be repeated.")
 @with_json
 @click.pass_obj
-def predict(session: Session, /, network: str | None, explain: bool, latex: bool, as_json: bool, **given: Any) -> None:
+def predict(
+    session: Session,
+    /,
+    network: str | None,
+    explain: bool,
+    latex: bool,
+    observables: tuple[str, ...],
+    as_json: bool,
+    **given: Any,
+) -> None:
     """Print every prediction that the theory makes of one network, from a TOML file or from flags."""
     from mcverify.cli import output
     from mcverify.cli.flags import network_from, take_flags
@@ -34,13 +43,16 @@ def predict(session: Session, /, network: str | None, explain: bool, latex: bool
     net = network_from(network, take_flags(given))
     from mcverify import api  # after the network: its mistakes need not wait for numba
 
-    frame = api.predict(net)
-    frame["expression"] = [_formula(expression, latex) for expression in frame["expression"]]
+    if explain or latex:
+        from mcverify.cli.explain import explained
+
+        text = explained(api.predictions(net, observables or None), width=output.columns(), latex=latex, steps=explain)
+        output.emit(text)
+        return
+    frame = api.predict(net, observables or None)
     if as_json:
         counts = {"predictions": len(frame)}
         output.emit(output.document(command_of(session.arguments), _records(frame), counts, _provenance(net)))
-    elif explain or latex:
-        output.emit("\n\n".join("\n".join(_explained(rows, steps=explain)) for rows in _alike(frame)) + "\n")
     else:
         columns = ("layer", "observable", "statistic", "value", "exactness")
         rows = [[output.number(row[name]) for name in columns] for row in _records(frame)]
@@ -94,38 +106,6 @@ def _observed(frame: pd.DataFrame) -> Table:
         for row in _records(frame)
     ]
     return table(("layer", "observable", "statistic", "value", "error"), rows, right=("layer", "value", "error"))
-
-
-def _formula(expression: Any, latex: bool) -> str:
-    if not latex:
-        return str(expression)
-    import sympy as sp
-
-    return str(sp.latex(expression))
-
-
-def _alike(frame: pd.DataFrame) -> list[list[dict[str, Any]]]:
-    """Predictions that differ in the layer alone, together."""
-    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for row in _records(frame):
-        same = ("observable", "statistic", "expression", "exactness", "reference", "assumptions", "derivation")
-        groups.setdefault(tuple(str(row[name]) for name in same), []).append(row)
-    return list(groups.values())
-
-
-def _explained(rows: list[dict[str, Any]], *, steps: bool) -> Iterator[str]:
-    """One prediction, its values by layer, and (with `steps`) what stands behind it."""
-    from mcverify.cli.output import number
-
-    row = rows[0]
-    yield f"{row['statistic']} of {row['observable']} = {row['expression']}"
-    yield "  " + ", ".join(f"layer {each['layer']}: {number(each['value'])}" for each in rows)
-    if not steps:
-        return
-    yield f"  {row['exactness']}; {row['reference']}"
-    if row["assumptions"]:
-        yield f"  assumes: {row['assumptions']}"
-    yield from (f"  {step}" for step in row["derivation"].splitlines())
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,11 @@ def emit(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         drop_stdout()
+
+
+def columns() -> int:
+    """Columns of the terminal; 80 where there is none."""
+    return shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else WIDTH
 
 
 def emit_rich(*parts: RenderableType) -> None:
