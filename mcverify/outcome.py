@@ -120,7 +120,7 @@ class StudyOutcome:
         return tuple(j for j in self.judged if j.claim.statement and j.claim.statement.key == statement.key)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Outcome:
     """The verdicts of one or more studies; a pure function of studies and stored results.
 
@@ -132,6 +132,11 @@ class Outcome:
     studies: tuple[StudyOutcome, ...]
     command: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        counts = self.counts()
+        shown = ", ".join(f"{counts[name]} {name}" for name in ("SUPPORTED", "REFUTED", "UNDECIDED", "REPORTED"))
+        return f"<Outcome: {shown}; {counts['as_expected']} of {counts['claims']} as expected>"
 
     def rows(self) -> list[dict[str, Any]]:
         """One dict a claim, with the keys of `COLUMNS`."""

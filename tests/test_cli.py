@@ -348,7 +348,7 @@ def test_predict_prints_a_table_formulas_or_json() -> None:
     assert ["2", "preactivation.ratio", "mean", "1", "EXACT"] in [line.split() for line in table.stdout.splitlines()]
     assert max(map(len, table.stdout.splitlines())) <= 80
     explained = call("predict", *NET, "--explain").stdout
-    assert "assumes: " in explained
+    assert "- assumes " in explained
     latex = call("predict", *NET, "--latex").stdout
     assert r"\prod" in latex
     document = json.loads(call("predict", *NET, "--json").stdout)
@@ -392,7 +392,7 @@ def test_list_names_everything() -> None:
 def test_show_tells_what_a_study_claims(study: str) -> None:
     shown = call("show", study).stdout
     assert "claim-1 (source): kept" in shown
-    assert "1 claims, 0 controls" in shown
+    assert "1 claim, 0 controls" in shown
     assert "4-4 linear lecun_normal" in shown
     shipped = call("show", "relu_halving").stdout
     assert "as printed: " in shipped

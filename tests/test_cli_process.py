@@ -144,3 +144,24 @@ def test_mistakes_exit_with_2_and_no_traceback(tmp_path: Path) -> None:
     assert "2 mistakes" in err
     assert "Traceback" not in err
     assert [path.name for path in tmp_path.iterdir()] == ["bad.toml"]
+
+
+@posix
+def test_a_closed_stdout_is_no_error(tmp_path: Path) -> None:
+    """As with `>&-`: nothing on stderr, exit code 0."""
+    command = [sys.executable, "-m", "mcverify", "list"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    call = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *command], cwd=tmp_path, env=environment, capture_output=True, check=False
+    )
+    assert (call.returncode, call.stderr) == (0, b"")
+
+
+def test_a_date_that_is_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A SOURCE_DATE_EPOCH that is no number is the user's mistake, found before anything runs."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    call = subprocess.run(
+        [sys.executable, "-m", "mcverify", "list"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert call.returncode == 2
+    assert "`SOURCE_DATE_EPOCH='yesterday'` is no date" in call.stderr

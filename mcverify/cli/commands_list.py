@@ -91,6 +91,8 @@ def show(study: str) -> None:
 
 
 def _shown(study: Study) -> Iterator[str]:
+    from mcverify.report.prose import counted
+
     yield f"{study.id}: {study.title}" if study.title else study.id
     if study.question:
         yield study.question
@@ -99,7 +101,7 @@ def _shown(study: Study) -> Iterator[str]:
         yield from _statement(statement, study)
     loose = [claim.name for claim in study.all_claims if claim.statement is None]
     yield from (f"\n{line}" if number == 0 else line for number, line in enumerate(loose))
-    yield f"\n{len(study.claims)} claims, {len(study.controls)} controls, on these networks:"
+    yield f"\n{counted(len(study.claims), 'claim')}, {counted(len(study.controls), 'control')}, on these networks:"
     yield from (f"  {label}" for label in _labels(study))
 
 

@@ -23,6 +23,8 @@ WIDTH = 80  # columns where there is no terminal to ask
 
 def emit(text: str) -> None:
     """Write to stdout, and quietly to nowhere once its reader is gone."""
+    if sys.stdout is None:  # closed before the start
+        return
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
         click.echo(text.encode(encoding, "replace").decode(encoding), nl=False)

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import click
 
+from mcverify.dates import date_of_report
 from mcverify.errors import InputError, OutputError
 
 USAGE, INTERNAL = 2, 4  # exit codes; the others are those of an outcome
@@ -76,7 +77,8 @@ def _guarded(run: Callable[[], Any], session: Session) -> int:
     """The exit code of a command, whatever becomes of it."""
     try:
         code = _outcome(run, session)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None where it was closed before the start
+            sys.stdout.flush()
     except BrokenPipeError:
         drop_stdout()
         code = 0
@@ -85,6 +87,7 @@ def _guarded(run: Callable[[], Any], session: Session) -> int:
 
 def _outcome(run: Callable[[], Any], session: Session) -> int:
     try:
+        date_of_report()  # a bad SOURCE_DATE_EPOCH stops libraries too, without a word for the user
         code = run()
     except click.ClickException as error:
         error.show()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mcverify.cli.output import number, table
+from mcverify.report.prose import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -99,7 +100,8 @@ def _because(reason: object) -> str:
 def summary(outcome: Outcome) -> str:
     """Counts in one line, nothing that is zero but the contradictions."""
     counts = outcome.counts()
-    text = f"{counts['claims']} claims: {counts['as_expected']} as expected, {counts['contradicted']} contradicted"
+    claims = counted(counts["claims"], "claim")
+    text = f"{claims}: {counts['as_expected']} as expected, {counts['contradicted']} contradicted"
     if counts["open"]:
         text += f", {counts['open']} open"
-    return text + (f"; {counts['REPORTED']} numbers reported" if counts["REPORTED"] else "")
+    return text + (f"; {counted(counts['REPORTED'], 'number')} reported" if counts["REPORTED"] else "")

@@ -6,11 +6,12 @@ import os
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcverify.errors import InputError, OutputError
+from mcverify.dates import date_of_report
+from mcverify.errors import OutputError
 
 if TYPE_CHECKING:
     from mcverify.outcome import Outcome
@@ -31,7 +32,7 @@ def write(outcome: Outcome, folder: Path) -> Path:
         InputError: if SOURCE_DATE_EPOCH is no date.
     """
     _check(folder)
-    documents = render(outcome, _date())
+    documents = render(outcome, date_of_report())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write_all(folder, documents)
@@ -55,16 +56,6 @@ def render(outcome: Outcome, date: datetime) -> dict[str, bytes]:
         "report.pdf": pdf.document(report, on_paper, date),
         "results.json": outcome.to_json().encode(),
     }
-
-
-def _date() -> datetime:
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    if not epoch:
-        return datetime.now(UTC).replace(microsecond=0)
-    try:
-        return datetime.fromtimestamp(int(epoch), UTC)
-    except (ValueError, OverflowError, OSError) as error:
-        raise InputError(f"`SOURCE_DATE_EPOCH={epoch!r}` is no date; give whole seconds since 1970.") from error
 
 
 def _check(folder: Path) -> None:

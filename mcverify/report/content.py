@@ -11,7 +11,7 @@ from mcverify.outcome import Judged, Outcome, StudyOutcome
 from mcverify.report import forest, plots, prose
 from mcverify.report.evidence import Evidence, Tally, overall, reason, table, tally
 from mcverify.report.plots import Plot
-from mcverify.report.prose import Text, spans
+from mcverify.report.prose import Text, counted, spans
 from mcverify.statement import Role, Source, Statement
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _title(outcome: Outcome) -> str:
 
 
 def _summary(counts: Mapping[str, int], studies: int) -> str:
-    claims = f"{counts['claims']:,} claims in {studies} {'study' if studies == 1 else 'studies'}".replace(",", "\u202f")
+    claims = f"{counted(counts['claims'], 'claim')} in {counted(studies, 'study', 'studies')}".replace(",", "\u202f")
     if counts["contradicted"]:
         open_too = f", and {counts['open']} are open" if counts["open"] else ""
         return f"{claims}: {counts['contradicted']} came out opposite to what was expected{open_too}."

@@ -46,6 +46,15 @@ def plain(text: str) -> str:
     return "".join(span.text for span in spans(text))
 
 
+def counted(count: int, noun: str, nouns: str = "") -> str:
+    """A number with its noun, one or many.
+
+    >>> counted(1, "claim"), counted(2310, "claim"), counted(2, "study", "studies")
+    ('1 claim', '2,310 claims', '2 studies')
+    """
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
 def shortened(text: str, length: int) -> str:
     """At most `length` characters; what is cut off at the end is shown as three points.
 
