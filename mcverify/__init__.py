@@ -21,6 +21,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from mcverify import initializers as initializers
     from mcverify import observables as observables
+    from mcverify.activations import Activation as Activation
     from mcverify.api import predict as predict
     from mcverify.api import run as run
     from mcverify.api import verify as verify
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from mcverify.study import Study as Study
 
 _WHERE = {
+    "Activation": "activations",
     "Network": "network",
     "Claim": "claim",
     "Check": "claim",
@@ -57,6 +59,7 @@ _WHERE = {
 _MODULES = {"initializers", "observables"}
 
 __all__ = [
+    "Activation",
     "Check",
     "Claim",
     "McverifyError",

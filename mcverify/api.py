@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,6 +92,26 @@ def predictions(network: Network, observables: Collection[str] | None = None) ->
         raise InputError(str(error)) from error
 
 
+def silences(network: Network, observables: Collection[str]) -> list[str]:
+    """A sentence for each observable of which the theory states nothing for this network, with its reason.
+
+    Raises:
+        InputError: if no statement is about one of the `observables`.
+        MissingMomentError: if a law of the network has no variance.
+    """
+    stated = {said.observable for said, _ in predictions(network, observables)}
+    return [_silence(network, name) for name in dict.fromkeys(observables) if name not in stated]
+
+
+def _silence(network: Network, name: str) -> str:
+    where = catalogue.layers(name, network.depth)
+    if not where:
+        return f"{name} exists at no layer of a network with {network.depth} weight layer(s)."
+    reasons = (str(reason) for layer in where for reason in catalogue.refusals(to_theory(network), name, layer))
+    why = next(reasons, "no statement is about its mean").rstrip(".")
+    return f"The theory states nothing of {name} for this network: {why}."
+
+
 def _prediction_row(prediction: Prediction, predicted: Predicted) -> dict[str, object]:
     own = predicted.variance if prediction.statistic == "mean" else None
     return {
@@ -100,14 +121,24 @@ def _prediction_row(prediction: Prediction, predicted: Predicted) -> dict[str, o
         "value": predicted.value,
         "expression": prediction.expression,
         "exactness": str(prediction.exactness),
-        "assumptions": "; ".join(prediction.assumptions),
+        "assumptions": _joined("; ", prediction.assumptions),
         "reference": prediction.reference,
-        "derivation": "\n".join(prediction.derivation),
+        "derivation": _joined("\n", prediction.derivation),
         "per_network_std": math.nan if own is None else math.sqrt(own),
         "entry": prediction.entry,
         "statement": prediction.statement,
-        "explanation": "\n".join(map(in_plain_text, prediction.derivation)),
+        "explanation": _in_words(prediction.derivation),
     }
+
+
+@cache
+def _joined(between: str, parts: tuple[str, ...]) -> str:
+    return between.join(parts)
+
+
+@cache
+def _in_words(steps: tuple[str, ...]) -> str:
+    return "\n".join(map(in_plain_text, steps))
 
 
 def verify(
@@ -137,6 +168,7 @@ def verify(
     >>> outcome.counts()["contradicted"]
     0
     """
+    network.require_one_input()
     measured = set(observed.names())
     study = Study(
         id="network",

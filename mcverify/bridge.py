@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mcverify.claim import THEORY, Claim, margin_of
 from mcverify.errors import InputError, MissingMomentError
 from mcverify.statistics.question import Question
+from theory import activations as theory_activations
 from theory import catalogue
 from theory.net import DenseNet, Distribution, HalfSquaredError
 from theory.prediction import Exactness, Predicted, Prediction, TheoryError
 from theory.prediction import MissingMomentError as TheoryMissesMoment
 
 if TYPE_CHECKING:
+    from mcverify.activations import Activation
     from mcverify.distributions import Law
     from mcverify.network import Network
 
 CONDITIONAL = ("ratio", "log_second_moment")
 """Statistics whose predictions are for networks in which they are defined (alive ones)."""
+
+LEADING_ORDER_BOUND = 2.0
+"""Times a variance stated to leading order in 1/width: the terms left out are small where it is stated at all."""
 
 
 @dataclass(frozen=True)
@@ -44,19 +50,39 @@ def to_theory(network: Network) -> DenseNet:
 def _to_theory(network: Network) -> DenseNet:
     return DenseNet(
         widths=tuple(network.widths),
-        activation=network.activation.name,
+        activation=_activation(network.activation),
         activation_parameters=dict(network.activation.parameters),
-        output_activation=network.output_activation.name,
+        output_activation=_activation(network.output_activation),
         output_activation_parameters=dict(network.output_activation.parameters),
-        weights=tuple(_distribution(law) for law in network.weight_laws),
-        biases=tuple(_distribution(law) for law in network.bias_laws),
-        input=_vector(network.input_law, network.input_values),
+        weights=_distributions(network.weight_laws),
+        biases=_distributions(network.bias_laws),
+        input=network.input_rows or _vector(network.input_law, network.input_values),
         output_gradient=(
             HalfSquaredError(network.target)
             if network.target is not None
             else _vector(network.output_gradient_law, network.output_gradient_values)
         ),
     )
+
+
+def _activation(activation: Activation) -> str | theory_activations.Activation:
+    """A name of the table, or what a user's expression states; where that is nothing, a name that says why."""
+    if not activation.is_own:
+        return activation.name
+    if activation.expression is None:
+        return f"{activation.name} (the activation has no expression)"
+    try:
+        return theory_activations.of_expression(activation.expression, activation.name)
+    except TheoryError as error:
+        return f"{activation.name} ({error})"
+
+
+def _distributions(laws: Sequence[Law]) -> tuple[Distribution, ...]:
+    """One object for all equal laws that follow each other: deep nets have few."""
+    found: list[Distribution] = []
+    for before, law in zip((None, *laws), laws, strict=False):
+        found.append(found[-1] if law == before else _distribution(law))
+    return tuple(found)
 
 
 def _distribution(law: Law) -> Distribution:
@@ -126,7 +152,7 @@ def _question(
     observable, value = claim.observable, predicted.value
     log = observable.statistic == "log_second_moment" and claim.statistic == "mean"
     scale = "log" if log else "zero" if value == 0 else "relative"
-    known = truth[1] if truth else Predicted(value=value)
+    known = _bounded(*truth) if truth else Predicted(value=value)
     rescale = _square_of_ratio(value, known.value) if scale == "relative" else 1.0
     order = prediction.next_order(to_theory(network)) if prediction and prediction.next_order else None
     return Question(
@@ -145,6 +171,13 @@ def _question(
         expected=str(claim.expected or (claim.statement.expected if claim.statement else "SUPPORTED")),
         undeclared_dead_ok=observable.statistic in CONDITIONAL,
     )
+
+
+def _bounded(said: Prediction, known: Predicted) -> Predicted:
+    """What is known of the scatter, as tests may use it: a scatter to leading order is bounded by twice its value."""
+    if said.exactness is Exactness.EXACT or known.variance is None:
+        return known
+    return replace(known, variance=LEADING_ORDER_BOUND * known.variance, variance_is_bound=True)
 
 
 def _square_of_ratio(stated: float, true: float) -> float:

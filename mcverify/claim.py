@@ -68,6 +68,8 @@ class Claim:
             )
         if not self.networks:
             raise InputError(f"`network=()`: claim {self.name!r} has no network to be tested on.")
+        for network in self.networks:
+            network.require_one_input()
 
     @property
     def networks(self) -> tuple[Network, ...]:

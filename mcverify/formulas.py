@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mcverify.grammar import (
+    Apply,
     Binary,
     Call,
     GrammarError,
@@ -16,6 +17,7 @@ from mcverify.grammar import (
     Number,
     Repeat,
     Tree,
+    Where,
     show,
     unknown_name,
 )
@@ -162,13 +164,19 @@ def check_layers(tree: Tree, values: Values, first: Mapping[str, int], last: int
             check_layers(right, values, first, last)
 
 
-def to_sympy(tree: Tree, scalars: Mapping[str, Any], indexed: Mapping[str, Any]) -> Any:  # noqa: PLR0911  (one case a kind of node)
+def to_sympy(  # noqa: PLR0911  (one case a kind of node)
+    tree: Tree,
+    scalars: Mapping[str, Any],
+    indexed: Mapping[str, Any],
+    functions: Mapping[str, Callable[..., Any]] | None = None,
+) -> Any:
     """The formula as a sympy expression, built by constructors.
 
     Args:
         tree: The formula.
         scalars: A sympy symbol or number for each name.
         indexed: An `IndexedBase` for each name that is indexed.
+        functions: What makes an expression of each function; by default those of sympy by that name.
 
     Raises:
         GrammarError: for an unknown name, or a power of numbers too large for exact arithmetic.
@@ -181,7 +189,7 @@ def to_sympy(tree: Tree, scalars: Mapping[str, Any], indexed: Mapping[str, Any])
     import sympy as sp
 
     def of(part: Tree) -> Any:
-        return to_sympy(part, scalars, indexed)
+        return to_sympy(part, scalars, indexed, functions)
 
     match tree:
         case Number(value):
@@ -193,13 +201,18 @@ def to_sympy(tree: Tree, scalars: Mapping[str, Any], indexed: Mapping[str, Any])
         case Negative(part):
             return sp.Mul(-1, of(part))
         case Call(function, argument):
-            return getattr(sp, function)(of(argument))
+            return (functions[function] if functions else getattr(sp, function))(of(argument))
+        case Apply(function, arguments):
+            return (functions or {})[function](*map(of, arguments))
+        case Where(operator, left, right, then, otherwise):
+            condition = {"<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge}[operator](of(left), of(right))
+            return sp.Piecewise((of(then), condition), (of(otherwise), True))
         case Repeat(kind, index, low, high, body):
             if index in scalars or index in indexed:
                 raise GrammarError(f"`{show(tree)}`: {index!r} stands for something already; name the index otherwise.")
             q = sp.Symbol(index, integer=True)
             return (sp.Product if kind == "product" else sp.Sum)(
-                to_sympy(body, {**scalars, index: q}, indexed), (q, of(low), of(high))
+                to_sympy(body, {**scalars, index: q}, indexed, functions), (q, of(low), of(high))
             )
         case Binary(operator, left, right):
             return _combine(operator, of(left), of(right))

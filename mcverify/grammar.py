@@ -7,6 +7,10 @@
     atom     = number | name | name "[" sum "]" | function "(" sum ")" | "(" sum ")"
              | ("product" | "sum") "(" name "=" sum ".." sum "," sum ")"
 
+Where a text is parsed with functions of several arguments there is also
+
+    atom     = function "(" sum ("," sum)* ")" | "where" "(" sum ("<" | "<=" | ">" | ">=") sum "," sum "," sum ")"
+
 `mcverify.formulas` turns the tree into a number or into a sympy expression.
 """
 
@@ -15,13 +19,17 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 from mcverify.errors import InputError
 
-FUNCTIONS = ("sqrt", "log", "exp")
+FUNCTIONS = {"sqrt": 1, "log": 1, "exp": 1}
+"""Functions by name, with their number of arguments."""
+
+WHERE = "where"
+COMPARISONS = ("<", "<=", ">", ">=")
 REPEATS = ("product", "sum")
 
 MAX_LENGTH = 2000  # characters
@@ -75,6 +83,25 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Apply:
+    """A function of several arguments."""
+
+    function: str
+    arguments: tuple[Tree, ...]
+
+
+@dataclass(frozen=True)
+class Where:
+    """One of two, as a comparison decides."""
+
+    operator: str
+    left: Tree
+    right: Tree
+    then: Tree
+    otherwise: Tree
+
+
+@dataclass(frozen=True)
 class Repeat:
     """A product or sum over an integer index, both ends included."""
 
@@ -85,7 +112,7 @@ class Repeat:
     body: Tree
 
 
-Tree = Number | Name | Indexed | Negative | Binary | Call | Repeat
+Tree = Number | Name | Indexed | Negative | Binary | Call | Apply | Where | Repeat
 
 
 class GrammarError(InputError):
@@ -95,12 +122,16 @@ class GrammarError(InputError):
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+(?:\.(?!\.)\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
-    r"|(?P<sign>\*\*|\.\.|[-+*/^()\[\],=]))"
+    r"|(?P<sign>\*\*|\.\.|<=|>=|[-+*/^()\[\],=<>]))"
 )
 
 
-def parse(text: str) -> Tree:
+def parse(text: str, functions: Mapping[str, int] = FUNCTIONS) -> Tree:
     """The tree of a formula.
+
+    Args:
+        text: The formula.
+        functions: The functions it may use, with their number of arguments; 0 for two or more, and `where` by name.
 
     Raises:
         GrammarError: naming the place where the text stops being a formula.
@@ -116,14 +147,14 @@ def parse(text: str) -> Tree:
         raise GrammarError(
             f"`{text[:40]}...`: a formula has at most {MAX_LENGTH} characters; this one has {len(text)}."
         )
-    return _Parser(text).whole()
+    return _Parser(text, functions).whole()
 
 
 class _Parser:
     """Recursive descent over the tokens of one text."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, functions: Mapping[str, int]) -> None:
+        self.text, self.functions = text, functions
         self.tokens = list(_tokens(text))
         self.at = 0
         self.nesting = 0
@@ -184,11 +215,40 @@ class _Parser:
             return Indexed(name, self.between("[", "]"))
         if self.peek() != "(":
             return Name(name)
-        if name in FUNCTIONS:
+        if name == WHERE and name in self.functions:
+            return self.where()
+        if self.functions.get(name) == 1:
             return Call(name, self.between("(", ")"))
+        if name in self.functions:
+            return Apply(name, self.arguments(name))
         if name in REPEATS:
             return self.repeat(name)
-        raise GrammarError(f"`{self.text}`: there is no function {name!r}{_close(name, [*FUNCTIONS, *REPEATS])}")
+        raise GrammarError(f"`{self.text}`: there is no function {name!r}{_close(name, [*self.functions, *REPEATS])}")
+
+    def arguments(self, name: str) -> tuple[Tree, ...]:
+        self.expect("(")
+        found = [self.sum()]
+        while self.peek() == ",":
+            self.take()
+            found.append(self.sum())
+        self.expect(")")
+        count = self.functions[name]
+        if len(found) != count and (count or len(found) < 2):
+            raise GrammarError(f"`{self.text}`: {name} takes {count or 'two or more'} arguments, not {len(found)}.")
+        return tuple(found)
+
+    def where(self) -> Where:
+        self.expect("(")
+        left = self.sum()
+        if self.peek() not in COMPARISONS:
+            raise self.error("a comparison, as in where(x > 0, x, 0)")
+        operator, right = self.take(), self.sum()
+        self.expect(",")
+        then = self.sum()
+        self.expect(",")
+        otherwise = self.sum()
+        self.expect(")")
+        return Where(operator, left, right, then, otherwise)
 
     def repeat(self, kind: str) -> Tree:
         self.expect("(")
@@ -274,6 +334,10 @@ def _show(tree: Tree) -> tuple[str, int]:  # noqa: PLR0911  (one case a kind of 
             return f"{name}[{show(index)}]", 5
         case Call(function, argument):
             return f"{function}({show(argument)})", 5
+        case Apply(function, arguments):
+            return f"{function}({', '.join(map(show, arguments))})", 5
+        case Where(operator, left, right, then, otherwise):
+            return f"{WHERE}({show(left)} {operator} {show(right)}, {show(then)}, {show(otherwise)})", 5
         case Repeat(kind, index, low, high, body):
             return f"{kind}({index}={show(low)}..{show(high)}, {show(body)})", 5
         case Negative(of):

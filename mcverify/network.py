@@ -35,16 +35,18 @@ class Network:
 
     Attributes:
         widths: N_0..N_L.
-        activation: A name, or {"activation": "leaky_relu", "negative_slope": 0.1}; read back as an `Activation`.
+        activation: A name, {"activation": "leaky_relu", "negative_slope": 0.1}, {"expression": "x*tanh(x)"}, a sympy
+            expression in one real symbol, or an `Activation` of one's own; read back as an `Activation`.
         output_activation: That of layer L; by default the same. "linear" for a linear read-out.
         weights: A scheme by name or as {"scheme": "he_normal", "mode": ..., "gain": ..., "negative_slope": ...}, a
             law as {"law": "normal", "variance": v, ...} (v one number or one a layer), or a list of these, one a layer.
         biases: The same; by default "zeros".
-        input: N_0 values, or a law, which may have a `mean`; by default standard normal.
+        input: N_0 values, or a law, which may have a `mean`; by default standard normal. Two or more rows of N_0
+            values are several inputs of one network, for predictions of their correlation alone.
         output_gradient: dL/dx_L: N_L values, a law, or {"loss": "half_squared_error", "target": [...]} for
             x_L - target; by default standard normal.
         weight_laws: The laws of W_1..W_L. `bias_laws`: those of b_1..b_L.
-        input_law: The law of the input's entries; None where `input_values` are given.
+        input_law: The law of the input's entries; None where `input_values` or `input_rows` are given.
         output_gradient_law: The same of dL/dx_L; None where `output_gradient_values` or a `target` are given.
 
     Raises:
@@ -66,6 +68,7 @@ class Network:
     bias_laws: tuple[Law, ...] = field(init=False, repr=False)
     input_law: Law | None = field(init=False, repr=False, default=None)
     input_values: tuple[float, ...] | None = field(init=False, repr=False, default=None)
+    input_rows: tuple[tuple[float, ...], ...] | None = field(init=False, repr=False, default=None)
     output_gradient_law: Law | None = field(init=False, repr=False, default=None)
     output_gradient_values: tuple[float, ...] | None = field(init=False, repr=False, default=None)
     target: tuple[float, ...] | None = field(init=False, repr=False, default=None)
@@ -101,6 +104,8 @@ class Network:
         if isinstance(spec, Mapping | Law):
             law = read_law(argument, spec, variance=1.0, takes_mean=argument == "input")
             self._set(f"{argument}_law", law)
+        elif argument == "input" and _is_nested(spec):
+            self._set("input_rows", _rows(argument, spec, width))
         else:
             self._set(f"{argument}_values", _values(argument, spec, width))
 
@@ -123,6 +128,18 @@ class Network:
     def homogeneous(self) -> bool:
         """Whether every activation satisfies phi(c h) = c phi(h) for c > 0."""
         return bool(self.output_activation.homogeneous and (self.depth == 1 or self.activation.homogeneous))
+
+    def require_one_input(self) -> None:
+        """Check that the network can be simulated.
+
+        Raises:
+            InputError: if it has several inputs.
+        """
+        if self.input_rows is not None:
+            raise InputError(
+                f"`input` has {len(self.input_rows)} rows, but only one vector a network is simulated; "
+                f"give {self.widths[0]} numbers or a law. Rows are for `predict`."
+            )
 
     def replace(self, **changes: Any) -> Network:
         """The same network but for the arguments named.
@@ -150,7 +167,7 @@ class Network:
             "output_activation": self.output_activation.content(),
             "weights": [law.content() for law in self.weight_laws],
             "biases": [law.content() for law in self.bias_laws],
-            "input": _content(self.input_law, self.input_values),
+            "input": _content(self.input_law, self.input_values or self.input_rows),
             "output_gradient": (
                 {"loss": HALF_SQUARED_ERROR, "target": list(self.target)}
                 if self.target is not None
@@ -182,8 +199,10 @@ class Network:
         return " ".join(parts)
 
 
-def _content(law: Law | None, values: tuple[float, ...] | None) -> Any:
-    return law.content() if law is not None else list(values or ())
+def _content(law: Law | None, values: tuple[Any, ...] | None) -> Any:
+    if law is not None:
+        return law.content()
+    return [list(value) if isinstance(value, tuple) else value for value in values or ()]
 
 
 def _widths(widths: Any) -> tuple[int, ...]:
@@ -221,6 +240,13 @@ def _layer_law(argument: str, spec: Any, position: int, count: int, fan_in: int,
         f"`{argument}={spec!r}`: give a scheme such as 'he_normal', a table with the key `scheme` or `law`, "
         "or a list of these, one a layer."
     )
+
+
+def _rows(argument: str, spec: Any, width: int) -> tuple[tuple[float, ...], ...]:
+    """Several inputs, one a row."""
+    if len(spec) < 2:
+        raise InputError(f"`{argument}={spec!r}` has one row; give its {width} numbers alone, or two rows or more.")
+    return tuple(_values(f"{argument}[{i}]", row, width) for i, row in enumerate(spec))
 
 
 def _values(argument: str, spec: Any, width: int) -> tuple[float, ...]:

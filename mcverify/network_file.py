@@ -172,11 +172,26 @@ def _numbers(key: str, value: Any, layers: list[dict[str, float]] | None, grid: 
     """`value` with grid names replaced and numbers that stand as text computed."""
     if isinstance(value, str) and value in grid:
         value = grid[value]
+    if isinstance(value, Mapping) and key in ("activation", "output_activation") and "expression" in value:
+        return _own_activation(key, value, grid)
+    if isinstance(value, Mapping) and key in ("activation", "output_activation") and "activation" not in value:
+        return value  # refused by `Network`, with what is missing
     if isinstance(value, Mapping):
         return {name: _entry(name, entry, layers, grid) for name, entry in value.items()}
     if isinstance(value, list) and key in ("input", "output_gradient"):
-        return [_number(entry, {}, grid) for entry in value]
+        return [
+            _numbers(key, entry, layers, grid) if isinstance(entry, list) else _number(entry, {}, grid)
+            for entry in value
+        ]
     return value
+
+
+def _own_activation(key: str, value: Mapping[str, Any], grid: GridValues) -> dict[str, Any]:
+    """An activation given as an expression in x, with the grid's numbers in it."""
+    from mcverify.expressions import expression_of
+
+    numbers = {name: number for name, number in grid.items() if not isinstance(number, str)}
+    return {**value, "expression": expression_of(f"{key}.expression", value["expression"], numbers)}
 
 
 def _entry(name: str, value: Any, layers: list[dict[str, float]] | None, grid: GridValues) -> Any:

@@ -25,6 +25,15 @@ RATIO = "ratio"
 ACTIVE_FRACTION = "active_fraction"  # of preactivations: the share that is > 0
 ALIVE = "alive"  # of activations: 1 if any is not 0
 
+PREDICTED_ONLY = tuple(
+    f"{tensor}.{statistic}" for tensor in FORWARD for statistic in ("spectrum_1", "spectrum_2", "correlation")
+)
+"""What the theory states and no simulator measures.
+
+Means of the squares and of the fourth powers of the singular values of dx_l/dx_0 (dh_l/dx_0), and of the cosine of
+pairs of inputs.
+"""
+
 
 @dataclass(frozen=True, order=True)
 class Observable:

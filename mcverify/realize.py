@@ -22,12 +22,13 @@ def realize(net: Network, seed: int = 0, replicate: int = 0) -> dict[str, Any]:
         (N_0,); `output_gradient` (N_L,), or None where a loss gives it: x_L - target.
 
     Raises:
-        InputError: if `seed` or `replicate` is not a whole number from 0.
+        InputError: if `seed` or `replicate` is not a whole number from 0, or the network has several inputs.
 
     >>> tensors = realize(Network(widths=(3, 4, 2), weights="he_normal"), seed=0, replicate=17)
     >>> [w.shape for w in tensors["weights"]], tensors["input"].shape
     ([(4, 3), (2, 4)], (3,))
     """
+    net.require_one_input()
     bits = key(integer("seed", seed, low=0), net.canonical)
     r = integer("replicate", replicate, low=0)
     weights, biases = [], []

@@ -140,6 +140,7 @@ def simulate(
     """
     if not isinstance(net, Network):
         raise InputError(f"`net={net!r}`: give a Network.")
+    net.require_one_input()
     integer("replicates", replicates, low=1)
     if replicates > MAX_REPLICATES:
         raise InputError(f"`replicates={replicates}`: give at most {MAX_REPLICATES:,} networks.")
@@ -262,6 +263,7 @@ def _missing_of(cell: Cell, store: Store, backend: Backend) -> list[_Task]:
 
 
 def _check(cell: Cell) -> None:
+    cell.network.require_one_input()
     integer("replicates", cell.replicates, low=1)
     integer("seed", cell.seed, low=0)
     for column in cell.columns:

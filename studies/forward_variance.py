@@ -16,9 +16,9 @@ from mcverify import Check, Network, Statement, Study
 from mcverify.claim import Residual, claims
 from mcverify.statement import Expected, Role
 from studies.texts import d2l_2018, d2l_2020, fleuret
-from theory.activations import second_moment
+from theory import activations
+from theory.formulas import formula
 from theory.prediction import Prediction
-from theory.sources import formula
 from theory.symbols import N, m0, q, v
 
 LAWS: tuple[dict[str, object], ...] = (
@@ -292,7 +292,9 @@ def small_signal_residual(seed: int, slope: float = 2.0) -> Residual:
     """Largest |V(q)/q - (1 - slope q)| / q^2 of tanh, by quadrature; bound: the next coefficient, of a series that alternates."""
     del seed
     sizes = (0.001, 0.002, 0.005, 0.01, 0.02)
-    errors = [abs(second_moment("tanh", size).value / size - 1 + slope * size) / size**2 for size in sizes]
+    errors = [
+        abs(activations.get("tanh").second_moment(size).value / size - 1 + slope * size) / size**2 for size in sizes
+    ]
     return Residual(largest=max(errors), bound=17 / 3, draws=len(sizes))
 
 

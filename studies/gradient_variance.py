@@ -11,8 +11,9 @@ from mcverify.claim import claims
 from mcverify.statement import Expected, Role
 from studies import backprop
 from studies.texts import fleuret
+from theory.formulas import formula
 from theory.prediction import Prediction
-from theory.sources import fleuret_activation_gradient, fleuret_weight_gradient, formula
+from theory.sources import fleuret_activation_gradient, fleuret_weight_gradient
 from theory.symbols import L, N, gamma2, m0, q, v
 
 

@@ -8,8 +8,9 @@ from mcverify import Network, Statement, Study
 from mcverify.claim import claims
 from mcverify.statement import Expected, Role
 from studies.texts import fleuret
+from theory.formulas import formula
 from theory.prediction import Prediction
-from theory.sources import formula, relu_halving_backward
+from theory.sources import relu_halving_backward
 from theory.symbols import N, m0, v
 
 

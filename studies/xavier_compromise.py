@@ -11,8 +11,8 @@ from mcverify import Check, Network, Statement, Study
 from mcverify.claim import Residual, claims
 from mcverify.statement import Expected, Role
 from studies.texts import d2l_2018, d2l_2020, fleuret
+from theory.formulas import formula
 from theory.prediction import Prediction
-from theory.sources import formula
 from theory.symbols import N, v
 
 

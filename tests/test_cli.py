@@ -10,16 +10,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from mcverify import Network, api
+from mcverify import Network, api, realize, simulate
 from mcverify.claim import Claim
 from mcverify.cli import main
 from mcverify.cli.commands_run import command_of
 from mcverify.cli.flags import spec
-from mcverify.errors import IntegrityError
-from mcverify.observables import SecondMoment
+from mcverify.errors import InputError, IntegrityError
+from mcverify.observables import PREDICTED_ONLY, SecondMoment, names
 from mcverify.outcome import COLUMNS, Judged, Outcome, StudyOutcome
 from mcverify.statement import Expected, Statement
 from mcverify.study import Study
+from theory.catalogue import OBSERVABLES
 
 NET = ["--widths", "8x3", "--activation", "relu", "--weights", "he_normal"]
 
@@ -374,6 +375,85 @@ def test_simulate_prints_what_was_observed() -> None:
     assert max(map(len, table.stdout.splitlines())) <= 80
     assert "simulating: " in table.stderr
     assert call(*arguments, "-q").stderr == ""
+
+
+LONG = "preactivation_gradient.log_second_moment"
+
+
+def test_no_table_breaks_a_name(stub: Stub, study: str) -> None:
+    """The longest name is whole in 80 columns, beside numbers of the greatest length."""
+    tiny = ["--widths", "32,32x3", "--activation", "tanh", "--weights", "normal:variance=0.00001"]
+    stub.result = outcome("UNDECIDED", "SUPPORTED")
+    for one in stub.result.studies[0].judged:
+        one.row.update(predicted=-1.23456789e-05, estimate=-9.87654321e-05, replicates=12345678, observable=LONG)
+        one.row["claim"] = f"variance of {LONG} at layer 1"
+    grouped = outcome(*["SUPPORTED"] * 40)
+    for one in grouped.studies[0].judged:
+        one.row.update(
+            observable=LONG, statistic="variance", expected="SUPPORTED" if "3" in one.claim.name else "REFUTED"
+        )
+    printed = {"predict": call("predict", *tiny), "verify": call("verify", study)}
+    stub.result = grouped
+    printed["verify many"] = call("verify", study)
+    printed["simulate"] = call("simulate", *tiny, "--replicates", "4", "--backend", "reference", "-q")
+    for command, result in printed.items():
+        name = "preactivation_gradient.second_moment" if command == "predict" else LONG
+        assert name in result.stdout, command
+        assert not re.search(r"^\s*(nt|ment|_moment|T|H|ED)\b", result.stdout, re.MULTILINE), command
+        assert max(map(len, result.stdout.splitlines())) <= 80, command
+
+
+def test_json_wins_over_other_forms() -> None:
+    """`--json` prints JSON whatever stands beside it; with --latex its expressions are LaTeX."""
+    one = ("predict", *NET, "--observable", "activation.ratio", "--json")
+    plain, explained, latex = (json.loads(call(*one, *more).stdout) for more in ((), ("--explain",), ("--latex",)))
+    assert plain["rows"] == explained["rows"]
+    assert all("\\frac" in row["expression"] for row in latex["rows"])
+    assert not any("\\" in row["expression"] for row in plain["rows"])
+    assert plain["rows"][0]["derivation"]
+
+
+@pytest.mark.parametrize("form", [(), ("--explain",), ("--json",)])
+def test_silence_has_its_reason(form: tuple[str, ...]) -> None:
+    """Nothing stated: one sentence on stderr with the reason, exit code 0, and no lone header."""
+    result = call("predict", *NET, "--observable", "activation.correlation", *form)
+    assert result.exit_code == 0
+    assert result.stderr.startswith("The theory states nothing of activation.correlation for this network: ")
+    assert len(result.stderr.splitlines()) == 1
+    assert json.loads(result.stdout)["rows"] == [] if form == ("--json",) else result.stdout.strip() == ""
+    absent = call("predict", "--widths", "4,4", "--observable", "preactivation.ratio")
+    assert absent.stderr == "preactivation.ratio exists at no layer of a network with 1 weight layer(s).\n"
+
+
+def test_several_inputs_are_for_predict_alone(tmp_path: Path) -> None:
+    """Rows of inputs give a correlation; what simulates refuses them before anything is drawn."""
+    file = tmp_path / "pair.toml"
+    file.write_text("widths = [2, 8, 8]\nactivation = 'relu'\nweights = 'he_normal'\ninput = [[1, '1/2'], [0, 1]]\n")
+    document = json.loads(call("predict", str(file), "--json").stdout)
+    assert {row["observable"] for row in document["rows"]} >= {"activation.correlation", "preactivation.correlation"}
+    assert document["provenance"]["network"]["input"] == [[1.0, 0.5], [0.0, 1.0]]
+    assert "correlation" in call("predict", str(file), "--explain").stdout
+    for command in (("simulate", str(file)), ("check", str(file), "--out", str(tmp_path / "out"))):
+        result = call(*command)
+        assert result.exit_code == 2
+        assert "only one vector a network is simulated" in result.stderr
+    net = Network(widths=(2, 8), input=[[1, 0], [0, 1]])
+    for refused in (
+        lambda: simulate(net),
+        lambda: realize(net),
+        lambda: Claim("c", net, SecondMoment("input", layer=0), 1.0),
+    ):
+        with pytest.raises(InputError, match="only one vector a network is simulated"):
+            refused()
+    assert net != net.replace(input=[[1, 0], [0, 2]])
+    assert net != net.replace(input=[1, 0])
+
+
+def test_predicted_only_is_listed_as_such() -> None:
+    """What the theory states and no simulator measures, no more and no less."""
+    assert set(PREDICTED_ONLY) == OBSERVABLES - set(names())
+    listed = call("list", "observables").stdout
+    assert all(f"\n{name}  (predicted only)\n" in listed for name in PREDICTED_ONLY)
 
 
 def test_list_names_everything() -> None:

@@ -63,6 +63,15 @@ def test_agrees_with_reference(law, activation):
     assert np.array_equal(ours.kinds, plain.kinds)
 
 
+@pytest.mark.parametrize("activation", ["gelu", "hardtanh", "sine", {"activation": "celu", "alpha": 0.5}], ids=str)
+def test_agrees_with_reference_on_other_activations(activation):
+    """One of each family; `test_functions` has the compiled functions of all, equal to the plain ones."""
+    net = net_of("normal", activation)
+    ours, plain = cpu.simulate_block(net, 3, 250, 9), reference.simulate_block(net, 3, 250, 9)
+    assert largest_difference(net, ours, plain) < 1e-6
+    assert np.array_equal(ours.kinds, plain.kinds)
+
+
 def test_comparison_catches_a_wrong_weight():
     """Planted fault: networks whose weight variance is 0.1 % off differ by more than the tolerance."""
     net = net_of("normal", "relu")

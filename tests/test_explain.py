@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,7 @@ import mcverify as mc
 from mcverify import api
 from mcverify.cli import main
 from mcverify.errors import InputError
-from mcverify.report.plainmath import in_plain_text, to_text
+from mcverify.report.plainmath import in_plain_text, in_symbols, to_text
 from theory import notation
 from theory.prediction import Prediction
 
@@ -27,6 +28,18 @@ NETWORKS = [
     mc.Network(
         widths=(6, 6, 6), weights="lecun_normal", output_gradient={"loss": "half_squared_error", "target": [0.5] * 6}
     ),
+]
+
+
+NETWORKS += [
+    mc.Network(widths=(6, 6, 6), activation={"activation": "leaky_relu", "negative_slope": 0.3}, weights="he_normal"),
+    mc.Network(
+        widths=(256, 256, 256, 256), activation="gelu", weights="he_uniform", biases={"law": "normal", "variance": 0.1}
+    ),
+    mc.Network(widths=(6, 6, 1), activation="erf", output_activation="linear", input=[1.0] * 6),
+    mc.Network(widths=(6, 6, 6), activation="relu", weights="he_normal", output_gradient=[1.0] * 6),
+    mc.Network(widths=(6, 6, 6), weights={"law": "orthogonal", "variance": 1 / 6}),
+    mc.Network(widths=(2, 8, 8), activation="tanh", input=[[1.0, 0.0], [0.5, 1.0]]),
 ]
 
 
@@ -48,6 +61,58 @@ def test_a_symbol_without_a_meaning_is_seen() -> None:
     """A symbol that `SYMBOLS` lacks is found inside indices and functions too."""
     assert unexplained(sp.IndexedBase("N")[sp.Symbol("whoknows")]) == {"whoknows"}
     assert unexplained(sp.Function("Mystery")(1)) == {"Mystery"}
+
+
+STRUCTURE = {"left", "right", "frac", "sqrt", "prod", "sum", "log", "psi", "pi", "max", "cdot"}
+STRUCTURE |= {"begin", "end", "cases", "text", "for", "otherwise", "infty", "quad", "leq", "geq", "neq", "operatorname"}
+
+
+def letters_left(said: Prediction) -> set[str]:
+    """What a printed formula has beside the symbols of its legend and the structure of LaTeX; symbols it lacks too."""
+    expression = sp.sympify(said.expression)
+    printed = notation.latex(expression)
+    heads = sorted({notation.head(name) for name in notation.names(expression)}, key=len, reverse=True)
+    if expression.free_symbols:
+        assert notation.legend([expression])
+    for command in STRUCTURE:
+        printed = re.sub(rf"\\{command}(?![A-Za-z])", " ", printed)
+    wrong = set()
+    for head in heads:
+        printed, count = re.subn(rf"(?<![\\A-Za-z]){re.escape(head)}(?!['A-Za-z])", " ", printed)
+        wrong |= set() if count else {head}
+    return wrong | set(re.findall(r"[A-Za-z]+|'", printed)) - {"cases", "for", "otherwise"}
+
+
+PRIMED = "V'^2 + V" + 2 * "'" + "_4 + W" + 3 * "'" + "(h)"
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=[f"{i} {net.label}" for i, net in enumerate(NETWORKS)])
+def test_formula_and_legend_agree(network: mc.Network) -> None:
+    """Each symbol of the legend stands in the printed formula as the legend writes it, and nothing else does."""
+    wrong = {str(said.expression): left for said, _ in api.predictions(network) if (left := letters_left(said))}
+    assert wrong == {}
+
+
+def test_a_function_printed_otherwise_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With sympy's own printer V_1 is no V' and the check says so."""
+    said = next(p for p, _ in api.predictions(NETWORKS[5]) if "V_1" in notation.names(sp.sympify(p.expression)))
+    assert letters_left(said) == set()
+    monkeypatch.setattr(notation, "latex", sp.latex)
+    assert "V'" in letters_left(said)
+
+
+def test_meanings_and_sentences_are_plain_text() -> None:
+    """No meaning, statement or assumption keeps LaTeX or names of Greek letters; formulas have the same symbols."""
+    shown = [in_plain_text(meaning) for _, meaning in notation.SYMBOLS.values()]
+    shown += [to_text(written) for written, _ in notation.SYMBOLS.values()]
+    for said in predictions():
+        shown += [in_symbols(text) for text in (said.statement, *said.assumptions)]
+        shown += [to_text(notation.latex(said.expression)), *map(in_plain_text, said.derivation)]
+    raw = re.compile(
+        r"\b(phi|delta|gamma|beta|epsilon|polygamma|sqrt|chi2|pi)(?![A-Za-z])|dloss|!=|->|[_^][{-]|\^\d\b|\^′|[⁰¹²³⁴]{2}|′′|\^\([″‴⁗]"
+    )
+    assert {text for text in shown if raw.search(text)} == set()
+    assert all(map(raw.search, ("E phi(h)", "x_{l-1}", "V^′2", "E (tr A)^2", "V^(″)")))
 
 
 def leftovers(text: str) -> bool:
@@ -76,6 +141,9 @@ def test_latex_that_cannot_be_read_is_seen() -> None:
         (r"\prod_{q=l+1}^{L} N_q v_q", "∏_(q=l+1)^L N_q v_q"),
         (r"W_{l+1}^T\delta_{l+1}", "W_(l+1)^T δ_(l+1)"),
         (r"(1 - 2^{-N})^2", "(1 − 2^(−N))²"),
+        (r"E\varphi'^{2k}", "E(φ′)^(2k)"),
+        (PRIMED, "(V′)² + V_4″ + W‴(h)"),
+        (r"{\gamma^2}^{2} + x'_l", "(γ²)² + x_l′"),
     ],
 )
 def test_plain_formula(latex: str, text: str) -> None:

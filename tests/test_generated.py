@@ -6,7 +6,10 @@ import sys
 
 import pytest
 
+from mcverify.activations import activations
 from mcverify.kernels import cpu, generated
+
+PHI = [("mcverify.functions.piecewise", "relu"), ("mcverify.functions.exponential", "tanh")]
 
 PROGRAM = """
 from mcverify.kernels.generated import load
@@ -53,16 +56,19 @@ def test_folder_that_takes_nothing(tmp_path):
 def test_name_depends_on_the_text(tmp_path, monkeypatch):
     """Another law is another file; a file with a wrong text is written anew."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    one, other = (generated.source("layers", ["mcverify.functions"], [f"phi = {name}"]) for name in ("relu", "tanh"))
+    one, other = (generated.source("layers", [module], [f"phi = {name}"]) for module, name in PHI)
     assert one != other
     path = generated._write(tmp_path, "mcverify_test", one)
     path.write_text("broken")
     assert generated._write(tmp_path, "mcverify_test", one).read_text() == one
 
 
+LAYERS = [("layers", (form.phi.__module__, *cpu.VECTOR_SCALARS)) for form in activations.values()]
+
+
 @pytest.mark.parametrize(
     ("template", "scalars"),
-    [("weights", cpu.SCALARS), ("layers", cpu.LAYER_SCALARS), ("vectors", cpu.VECTOR_SCALARS), ("output", ())],
+    [("weights", cpu.SCALARS), *dict.fromkeys(LAYERS), ("vectors", cpu.VECTOR_SCALARS), ("output", ())],
 )
 def test_no_name_is_defined_twice(template, scalars):
     """The texts that are joined define different names, so none shadows another."""
@@ -71,3 +77,11 @@ def test_no_name_is_defined_twice(template, scalars):
     names += [line[4:].split("(")[0] for line in text.splitlines() if line.startswith("def ")]
     names = [name for name in names if name.isidentifier()]
     assert len(names) == len(set(names))
+
+
+def test_only_what_an_activation_needs_is_pasted():
+    """A module comes after those that it imports, once, and brings no others."""
+    family = "mcverify.functions"
+    assert generated.with_imports([f"{family}.piecewise"]) == [f"{family}.piecewise"]
+    needed = [f"{family}.{name}" for name in ("bits", "exponential", "error", "gated")]
+    assert generated.with_imports([f"{family}.error", f"{family}.gated"]) == needed

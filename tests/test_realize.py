@@ -28,6 +28,7 @@ def test_addressed_by_seed_and_replicate():
     assert not np.any(square["weights"][0] == square["weights"][1])
 
 
+@pytest.mark.entry("FW")
 def test_bounds():
     """A uniform scheme stays within its published bounds; constants are constants; values are kept."""
     net = mc.Network(

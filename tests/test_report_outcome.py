@@ -37,7 +37,7 @@ PRINTED = (
 
 
 def network(width: int, depth: int = 6) -> Any:
-    return SimpleNamespace(label=f"{width}x{depth} relu he_normal", depth=depth)
+    return SimpleNamespace(require_one_input=lambda: None, label=f"{width}x{depth} relu he_normal", depth=depth)
 
 
 def row(claim: Any, study: str, **given: Any) -> dict[str, Any]:

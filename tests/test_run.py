@@ -15,7 +15,7 @@ from mcverify.observables import LogSecondMoment, Ratio, SecondMoment
 from mcverify.run import run
 from mcverify.statement import Expected
 from mcverify.study import Study
-from theory.sources import formula
+from theory.formulas import formula
 
 HE = mc.Network(widths=(32, 32, 32), activation="relu", weights="he_normal")
 KEPT = Claim("kept", HE, Ratio("preactivation", layer=2), 1.0, margin=0.2)

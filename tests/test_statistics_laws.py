@@ -21,6 +21,8 @@ ALL = [
     ("log_linear", {"widths": (8, 16)}),
     ("log_relu", {"widths": (16, 32, 32)}),
     ("log_leaky", {"widths": (8, 8), "slope": 0.2}),
+    ("log_relu", {"widths": (16, 32), "linear_widths": (8, 8)}),
+    ("log_leaky", {"widths": (8,), "slope": 0.2, "linear_widths": (4,)}),
     ("normal_mean", {"std": 0.3}),
 ]
 
@@ -35,7 +37,7 @@ def draw(name, parameters, rng, count):  # noqa: PLR0911
         for width in parameters["widths"]:
             positive = np.full(count, width) if name == "log_linear" else rng.binomial(width, 0.5, count)
             total += np.log(chi2(rng, positive) + slope**2 * chi2(rng, width - positive))
-        return total
+        return total + sum(np.log(chi2(rng, np.full(count, width))) for width in parameters.get("linear_widths", ()))
     b = rng.binomial(n, 0.5, 4 * count)
     if name == "linear_ratio":
         return chi2(rng, np.full(count, n)) / n
@@ -74,7 +76,7 @@ def test_moments_and_cdf_of_draws(name, parameters):
 
 
 def expected_log(name, parameters):
-    total = 0.0
+    total = sum(special.psi(width / 2) + math.log(2) for width in parameters.get("linear_widths", ()))
     for width in parameters["widths"]:
         k = np.arange(1, width + 1)
         w = stats.binom.pmf(k, width, 0.5)

@@ -113,13 +113,15 @@ def tensors(net: DenseNet, replicates: int, rng: np.random.Generator) -> dict[tu
     else:
         x = np.broadcast_to(np.array(net.input, dtype=float), (replicates, widths[0]))
     found = {("input", 0): x, ("activation", 0): x}
-    rates = {}
+    rates, J = {}, np.broadcast_to(np.eye(widths[0]), (replicates, widths[0], widths[0]))
     for k in range(1, depth + 1):
         W = draw(net.weight(k), (replicates, widths[k], widths[k - 1]), rng)
         b = draw(net.bias(k), (replicates, widths[k]), rng)
         h = np.einsum("rij,rj->ri", W, x) + b
-        x, rates[k] = phi(*net.phi(k), h)
+        x, rates[k] = phi(net.phi(k).name, net.phi(k).parameters, h)
         found |= {("weight", k): W, ("bias", k): b, ("preactivation", k): h, ("activation", k): x}
+        found["preactivation_jacobian", k] = W @ J
+        found["activation_jacobian", k] = J = rates[k][:, :, None] * (W @ J)
     assert not isinstance(net.output_gradient, HalfSquaredError)
     if isinstance(net.output_gradient, Distribution):
         g = draw(net.output_gradient, (replicates, widths[-1]), rng)
@@ -148,6 +150,10 @@ PER_NET = {
 def values(found: dict[tuple[str, int], Array], observable: str, layer: int) -> Array:
     """One number a net; NaN over a zero, -inf for the log of 0."""
     tensor, statistic = observable.split(".")
+    if statistic.startswith("spectrum"):
+        J = found[f"{tensor}_jacobian", layer]
+        A = J @ np.swapaxes(J, 1, 2)
+        return np.einsum("rii->r", A if statistic == "spectrum_1" else A @ A) / J.shape[1]
     y = found[tensor, layer].reshape(len(found[tensor, layer]), -1)
     with np.errstate(divide="ignore", invalid="ignore"):
         if statistic != "ratio":
@@ -170,6 +176,7 @@ def tail_is_light(u: np.ndarray) -> bool:
     return bool(np.mean(d**4) < 0.005 * u.size * np.mean(d**2) ** 2)
 
 
+@pytest.mark.entry("A5", "A11", "A12", "A14", "A15", "A24", "B1", "B3", "C1", "C3", "C4", "C5", "C7", "C8", "G2")
 @pytest.mark.parametrize("name", list(NETS))
 def test_exact_statements_agree_with_simulation(name: str) -> None:
     """Means of every observable, and the scatter of one net's value, of every exact statement."""
@@ -195,6 +202,7 @@ def test_exact_statements_agree_with_simulation(name: str) -> None:
     assert compared >= 20
 
 
+@pytest.mark.entry("A11", "A12", "A15", "NC-14", "NC-18")
 @pytest.mark.parametrize(
     ("printed", "observable", "layer"),
     [
@@ -222,7 +230,7 @@ def test_expressions_have_the_values(name: str) -> None:
     for prediction, predicted in predict(net):
         kinds = ("second_moment", "ratio", "alive")
         drawn = prediction.observable.split(".")[0] in ("weight", "bias", "input", "output_gradient")
-        usable = prediction.exactness == Exactness.EXACT and prediction.entry not in ("E1", "E2")
+        usable = prediction.exactness == Exactness.EXACT and prediction.entry not in ("E1", "E2", "E5")
         if drawn or not usable or prediction.statistic != "mean" or not prediction.observable.endswith(kinds):
             continue
         if "log" in prediction.observable:
@@ -245,7 +253,7 @@ def test_rows_that_cannot_hold_are_absent() -> None:
     """No alive probability and no backward halving with ties, no gradients from a loss, no fourth moment of t_3."""
     assert lookup(NETS["relu, signs"], "activation.alive", 1) is None
     assert lookup(NETS["relu, signs"], "activation_gradient.second_moment", 1) is None
-    loss = DenseNet(W, "relu", weights=laws("normal", 2.0), output_gradient=HalfSquaredError((0.0, 0.0, 0.0)))
+    loss = DenseNet(W, "relu", weights=laws("normal", 2.0), output_gradient=HalfSquaredError((1.0, 0.0, 0.0)))
     assert lookup(loss, "activation_gradient.second_moment", 0) is None
     assert lookup(loss, "activation.second_moment", 3) is not None
     heavy = DenseNet(W, "relu", weights=laws("student_t", 2.0, df=3.0))
@@ -254,7 +262,7 @@ def test_rows_that_cannot_hold_are_absent() -> None:
     assert found[1].variance is None
     assert lookup(heavy, "activation.fourth_moment", 1) is None
     assert "df > 4" in str(refusals(heavy, "activation.fourth_moment", 1)[0])
-    fixed_into_relu = DenseNet(W, "relu", weights=laws("normal", 2.0), output_gradient=FIXED)
+    fixed_into_relu = DenseNet(W, "relu", weights=laws("uniform", 2.0), output_gradient=FIXED)
     assert lookup(fixed_into_relu, "activation_gradient.second_moment", 2) is None
 
 
@@ -283,6 +291,7 @@ def test_smooth_activations_are_infinite_width_beyond_the_exact_steps() -> None:
     assert lookup(random, "activation.second_moment", 1)[0].exactness == Exactness.INFINITE_WIDTH  # type: ignore[index]
 
 
+@pytest.mark.entry("E1", "E2")
 def test_infinite_width_values_are_approached() -> None:
     """Length map and chi_1 of a tanh net of width 300: second moments within 3 % (1/N effects and sampling)."""
     widths = (300,) * 4

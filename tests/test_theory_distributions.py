@@ -25,6 +25,7 @@ DENSITIES: list[tuple[Distribution, Callable[[float], float], float]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.entry("F4", "FW")
 @pytest.mark.parametrize(("law", "density", "reach"), DENSITIES)
 @pytest.mark.parametrize("half", [0, 1, 2, 3, 4])
 def test_raw_moments_are_integrals(
@@ -39,6 +40,7 @@ def test_raw_moments_are_integrals(
     assert distributions.raw_moment(law, half) == pytest.approx(total, rel=1e-8)
 
 
+@pytest.mark.entry("F4")
 def test_discrete_laws_by_enumeration() -> None:
     """Rademacher is +-std; sparse is 0 with probability s, else a normal of variance v/(1 - s)."""
     assert distributions.raw_moment(Distribution("rademacher", 3.0), 3) == pytest.approx(27, rel=1e-15)
@@ -50,6 +52,7 @@ def test_discrete_laws_by_enumeration() -> None:
     assert distributions.zero_probability(shifted) == 0.5
 
 
+@pytest.mark.entry("F4", "FW")
 def test_known_kurtoses() -> None:
     """Catalogue values: uniform 9/5, Laplace 6, Student 3 + 6/(df - 4), Haar 3n/(n+2), cut normal by F4."""
     assert distributions.kurtosis(Distribution("uniform", 5.0)) == pytest.approx(1.8, rel=1e-15)

@@ -65,6 +65,7 @@ CASES = [
 ]
 
 
+@pytest.mark.entry("A7", "A14", "B1", "B2", "C1", "C2", "G8")
 @pytest.mark.parametrize(("activation", "slope", "bias"), CASES)
 def test_forward_moments_of_sign_nets_by_enumeration(activation: str, slope: float, bias: float) -> None:
     """B1, B2, C1, C2 hold exactly with ties and kurtosis 1: mean, variance and fourth moment, to rounding."""
@@ -81,6 +82,7 @@ def test_forward_moments_of_sign_nets_by_enumeration(activation: str, slope: flo
         assert (spread is None) == (variance < 1e-14)
 
 
+@pytest.mark.entry("B2")
 def test_enumeration_catches_a_wrong_kurtosis() -> None:
     """The same net read as uniform (kurtosis 9/5, not 1) has another variance: the comparison is not blind."""
     wrong = DenseNet(WIDTHS, "relu", weights=(Distribution("uniform", 0.8),) * 2, input=(0.5, -2.0))
@@ -89,6 +91,7 @@ def test_enumeration_catches_a_wrong_kurtosis() -> None:
     assert found[1].variance != pytest.approx(enumerated(0.0, 0.0, 0.8)["activation", 2][1], rel=1e-3)
 
 
+@pytest.mark.entry("A4", "NC-15")
 def test_printed_forms_that_are_false_differ() -> None:
     """Variance in place of second moment after a ReLU (NC-15) is off by 1 - 1/pi."""
     net = sign_net("relu", 0.0, 0.8)
@@ -97,6 +100,7 @@ def test_printed_forms_that_are_false_differ() -> None:
     assert wrong / true == pytest.approx(1 - 1 / math.pi, rel=1e-12)
 
 
+@pytest.mark.entry("B1", "B2", "C1")
 def test_symbolic_recursion_equals_numeric_and_product() -> None:
     """Product over layers, recursion in symbols and recursion in numbers agree on an uneven leaky net with biases."""
     laws = (Distribution("uniform", 0.7), Distribution("laplace", 0.3), Distribution("normal", 1.1))

@@ -12,10 +12,7 @@ from scipy import special
 from theory import logs, products
 from theory.catalogue import lookup
 from theory.finite_width import (
-    CentralMoments,
     Factor,
-    central_moments,
-    gate_central_moments,
     log_mean,
     log_moments_by_laplace,
     log_variance,
@@ -33,6 +30,7 @@ def relu_by_sums(n: int) -> tuple[float, float]:
     return float(mean + mp.log(2)), float(spread)
 
 
+@pytest.mark.entry("C4")
 @pytest.mark.parametrize("n", [1, 2, 7, 64, 300])
 def test_relu_logs_are_binomial_sums(n: int) -> None:
     """C4 in floats against mpmath."""
@@ -41,6 +39,7 @@ def test_relu_logs_are_binomial_sums(n: int) -> None:
     assert log_variance(Factor(n, 0.0)) == pytest.approx(spread, rel=1e-12)
 
 
+@pytest.mark.entry("C4")
 def test_relu_log_expansions() -> None:
     """E log(2Y/n) = -5/(2n) - 49/(12 n^2) and Var = 5/n + 37/(2n^2), to order n^-3; not the linear values."""
     n = 2000
@@ -50,6 +49,7 @@ def test_relu_log_expansions() -> None:
     assert abs(mean + 1 / n) > 1 / n
 
 
+@pytest.mark.entry("B3", "C4")
 @pytest.mark.parametrize("n", [1, 2, 9, 400])
 def test_laplace_route_gives_digammas(n: int) -> None:
     """At slope 1 the integral must give log 2 + psi(n/2) and psi_1(n/2)."""
@@ -58,6 +58,7 @@ def test_laplace_route_gives_digammas(n: int) -> None:
     assert spread == pytest.approx(float(special.polygamma(1, n / 2)), rel=1e-9)
 
 
+@pytest.mark.entry("C4")
 @pytest.mark.parametrize("slope", [0.01, 0.3, -0.5])
 @pytest.mark.parametrize("n", [1, 3])
 def test_leaky_logs_by_beta_mixture(slope: float, n: int) -> None:
@@ -81,35 +82,7 @@ def test_leaky_logs_by_beta_mixture(slope: float, n: int) -> None:
     assert log_variance(factor) == pytest.approx(float(spread + mp.psi(1, mp.mpf(n) / 2)), rel=1e-10)
 
 
-@pytest.mark.parametrize("slope", [0.0, 0.3, 1.0])
-def test_central_moments_are_mixtures(slope: float) -> None:
-    """Y = chi2_A + a^2 chi2_(n-A) with A ~ Bin(n,1/2): raw moments by expansion, then central ones."""
-    n = 5
-
-    def chi(k: int, df: int) -> float:
-        return math.prod(df + 2 * i for i in range(k))
-
-    raw = [
-        sum(
-            math.comb(n, a) / 2**n * math.comb(k, j) * chi(j, a) * slope ** (2 * (k - j)) * chi(k - j, n - a)
-            for a in range(n + 1)
-            for j in range(k + 1)
-        )
-        / (n * (1 + slope**2) / 2) ** k
-        for k in range(5)
-    ]
-    found = central_moments(Factor(n, slope))
-    assert raw[1] == pytest.approx(1)
-    assert found.second == pytest.approx(raw[2] - 1, rel=1e-12)
-    assert found.third == pytest.approx(raw[3] - 3 * raw[2] + 2, rel=1e-12)
-    assert found.fourth == pytest.approx(raw[4] - 4 * raw[3] + 6 * raw[2] - 3, rel=1e-12)
-    product = found * gate_central_moments(0.75)
-    both = [1.0, 1.0, *(raw[k] / 0.75 ** (k - 1) for k in (2, 3, 4))]
-    assert product.second == pytest.approx(both[2] - 1, rel=1e-12)
-    assert product.fourth == pytest.approx(both[4] - 4 * both[3] + 6 * both[2] - 3, rel=1e-12)
-    assert CentralMoments() * found == found
-
-
+@pytest.mark.entry("C8")
 def test_weight_gradient_law_is_the_same_in_every_layer() -> None:
     """C8: v_l |dW_l|^2 has one law; so logs differ by log v_l and the number of entries alone."""
     widths = (4, 6, 3, 5)
@@ -127,8 +100,9 @@ def test_weight_gradient_law_is_the_same_in_every_layer() -> None:
     )
 
 
+@pytest.mark.entry("C6")
 def test_log_laws_are_named_where_the_factors_are_of_one_kind() -> None:
-    """A fixed input and ReLU: log_relu; a linear net: log_linear; mixtures have none."""
+    """A fixed input and ReLU: log_relu; a linear net: log_linear; two slopes besides 1: none."""
     he = tuple(Distribution("normal", 0.5) for _ in range(2))
     relu = DenseNet((4, 4, 4), "relu", weights=he, input=(1.0,) * 4)
     linear = DenseNet((4, 4, 4), "linear", weights=he)
@@ -143,10 +117,13 @@ def test_log_laws_are_named_where_the_factors_are_of_one_kind() -> None:
         assert (found[1].law.name, found[1].law.parameters["widths"]) == (name, widths)
     mixed = lookup(relu, "preactivation.log_second_moment", 2)
     assert mixed is not None
-    assert mixed[1].law is None
+    assert mixed[1].law is not None
+    assert mixed[1].law.parameters == {"widths": (4,), "linear_widths": (4,)}
+    assert logs.log_law([Factor(3, 0.2), Factor(3, 0.3)]) is None
     assert logs.log_law([Factor(3, 0.2), Factor(3, 0.2)]).parameters["slope"] == 0.2  # type: ignore[union-attr]
 
 
+@pytest.mark.entry("C10", "D1", "D2", "D4", "D5")
 def test_products_against_sampled_matrices() -> None:
     """D1, D2, D4, D5 and C10 on products of three 3 x 3 Gaussians, 40,000 draws, |z| < 5 each (1e-6 a comparison)."""
     rng = np.random.default_rng(3)

@@ -33,6 +33,7 @@ def z_of_variance(values: Array, variance: float) -> float:
     return z_of_mean((values - values.mean()) ** 2 * values.size / (values.size - 1), variance)
 
 
+@pytest.mark.entry("D1", "A18")
 def test_mean_square_by_enumeration() -> None:
     """All 256 pairs of 2 x 2 sign matrices: the means of |M|_F^2 and of a squared entry are exact (D1)."""
     signs = [np.reshape(entries, (2, 2)) for entries in product((-1.0, 1.0), repeat=4)]
@@ -41,6 +42,7 @@ def test_mean_square_by_enumeration() -> None:
     assert squares[:, 0, 1].mean() == products.mean_square_entry(2, 2, 1.0)
 
 
+@pytest.mark.entry("D3", "D4", "D5", "A18")
 @pytest.mark.parametrize(
     ("measure", "predicted"),
     [
@@ -62,6 +64,7 @@ def test_logs(measure: Callable[[Array], Array], predicted: tuple[float, float])
     assert abs(z_of_mean(values, predicted[0] + 0.08 * math.sqrt(predicted[1]))) > 5.5
 
 
+@pytest.mark.entry("D6")
 def test_lyapunov_exponents() -> None:
     """The first is the growth of a vector, all together that of the volume, per factor (D6)."""
     exponents = products.lyapunov_exponents(N, VARIANCE)
@@ -70,6 +73,7 @@ def test_lyapunov_exponents() -> None:
     assert exponents == sorted(exponents, reverse=True)
 
 
+@pytest.mark.entry("D7")
 def test_critical_scales() -> None:
     """At one the mean square is kept, at the other the mean of the log (D7)."""
     scales = products.critical_std(5)
@@ -78,6 +82,7 @@ def test_critical_scales() -> None:
     assert products.log_norm(5, 7, scales["mean_square"] ** 2)[0] < 0
 
 
+@pytest.mark.entry("C10", "D2", "NC-17")
 def test_loss_gradient() -> None:
     """|P^T (P x - y)|^2 of simulated linear chains (C10, by the recursion of D2); the independence rule is off."""
     rng, widths, variances = np.random.default_rng(2), (3, 4, 2), (0.5, 0.8)
@@ -94,6 +99,7 @@ def test_loss_gradient() -> None:
     assert abs(z_of_mean(values, by_independence)) > 5.5
 
 
+@pytest.mark.entry("A2")
 def test_singular_value_bounds() -> None:
     """Every singular value of AB is within them, and its condition; eigenvalues do no such thing (A2)."""
     rng = np.random.default_rng(3)
@@ -105,6 +111,7 @@ def test_singular_value_bounds() -> None:
         assert s.max() / s.min() <= condition * (1 + 1e-9)
 
 
+@pytest.mark.entry("A6")
 def test_xavier_factors() -> None:
     """Forward and backward factor at given widths are n_in v and n_out v (A6)."""
     forward, backward = products.xavier_factors(sp.Integer(24), sp.Integer(72))

@@ -22,6 +22,7 @@ def value(observable: str, layer: int) -> float:
     return found[1].value
 
 
+@pytest.mark.entry("A4", "A7", "A8", "A12")
 def test_true_linear_forms_agree_with_the_catalogue() -> None:
     """A4, A7, A8 and the corrected A12 on a chain that is not square."""
     for layer in (1, 2):
@@ -39,6 +40,7 @@ def test_true_linear_forms_agree_with_the_catalogue() -> None:
         )
 
 
+@pytest.mark.entry("A12", "NC-13")
 def test_printed_weight_gradient_is_off_by_the_forward_factor() -> None:
     """NC-13: too large by N_{l-1} v_l, so right only at the forward-preserving variance."""
     for layer, factor in ((1, 4 * 0.2), (2, 6 * 0.4)):
@@ -47,6 +49,7 @@ def test_printed_weight_gradient_is_off_by_the_forward_factor() -> None:
         assert printed.variance is not None
 
 
+@pytest.mark.entry("A11", "A14", "A15")
 def test_relu_forms_against_the_catalogue() -> None:
     """Forward halving is right; backward halving misses P(x_l != 0); V(db) = V(dx) misses 1/2."""
     he = tuple(Distribution("normal", 2 / 2) for _ in range(3))
@@ -64,6 +67,7 @@ def test_relu_forms_against_the_catalogue() -> None:
     assert true("bias_gradient.second_moment", 3) / bias == pytest.approx((1 - 2**-2) ** 2 / 2, rel=1e-14)
 
 
+@pytest.mark.entry("A1")
 def test_products_are_one_factor_too_long_as_printed() -> None:
     """A1: the printed product has the factor of layer t itself."""
     ratio = sources.d2l_product_second_moment(1).at(CHAIN).value / value("activation_gradient.second_moment", 1)

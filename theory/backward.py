@@ -12,7 +12,8 @@ from functools import lru_cache, partial
 
 import sympy as sp
 
-from theory import distributions, forward, power_sums
+from theory import central_moments, distributions, forward, power_sums
+from theory.central_moments import CentralMoments
 from theory.conditions import (
     all_homogeneous,
     gate,
@@ -21,7 +22,6 @@ from theory.conditions import (
     output_law,
     require,
     require_backward,
-    slope,
 )
 from theory.forward import FACTS, ratio_law
 from theory.net import ZERO, DenseNet, Distribution, once_per_net
@@ -200,14 +200,18 @@ def _weight_gradient_second_moment(layer: int, biases: bool, net: DenseNet) -> P
     return _second_moment("weight_gradient", layer, net)
 
 
-def _variance(net: DenseNet, tensor: str, layer: int) -> float:
+def _scatter(net: DenseNet, tensor: str, layer: int) -> CentralMoments:
+    """Central moments over networks of a mean square, over its mean: those that do not reach the layer count."""
     if tensor == "weight_gradient":
         delta = reached_power_sums(net, "preactivation_gradient", layer)
-        x = forward.power_sums_of(net, "activation", layer - 1)
-        mean = delta.mean * x.mean
-        return mean * mean * (delta.excess + x.excess + delta.excess * x.excess)
-    sums, chance = reached_power_sums(net, tensor, layer), chance_reached(net, tensor, layer)
-    return sums.mean * sums.mean * chance * (sums.excess + 1 - chance)
+        return delta.central * forward.power_sums_of(net, "activation", layer - 1).central
+    event = central_moments.of_event(chance_reached(net, tensor, layer))
+    return reached_power_sums(net, tensor, layer).central * event
+
+
+def _variance(net: DenseNet, tensor: str, layer: int) -> float:
+    mean = second_moment_of(net, tensor, layer)
+    return power_sums.scaled(_scatter(net, tensor, layer).second, mean, mean)
 
 
 def _one_factor_law(net: DenseNet, tensor: str, layer: int) -> Law | None:
@@ -231,139 +235,118 @@ RECURSION = (
     r"$W^T$ onto $N$ entries: $E g_i^2 g_j^2 = v^2 S$ and $E g_i^4 = 3 v^2 S + (\kappa-3) v^2 F$.",
     r"Networks that do not reach the layer have 0: multiply moments by $p$ before taking the variance.",
 )
+TURNED = (
+    r"$g_l$ has the law of $W^T D g$: fair coins in $D$, independent of $W$, as flipping the signs of rows of a Haar "
+    r"matrix changes no law (C7).",
+    r"So given $\delta_{l+1}$, $g_l$ is $|\delta_{l+1}|$ times the gain times $N_l$ coordinates of a uniform direction "
+    r"in $n$ dimensions; $n = \max(N_l, N_{l+1})$, and the squared gain is $v n$.",
+    r"Coordinates of a direction have $E u_i^4 = \frac{3}{n(n+2)}$ and $E u_i^2 u_j^2 = \frac{1}{n(n+2)}$.",
+    r"With $S = E|\delta|^4$: $E g_i^4 = \frac{3 n v^2}{n+2} S$ and $E g_i^2 g_j^2 = \frac{n v^2}{n+2} S$.",
+    r"Networks that do not reach the layer have 0: multiply moments by $p$ before taking the variance.",
+)
 
 
-def fourth_moment(tensor: str, layer: int) -> Prediction:
-    """The fourth moment of one entry of a gradient (C7, C8)."""
+def fourth_moment(tensor: str, layer: int, *, orthogonal: bool = False) -> Prediction:
+    """The fourth moment of one entry of a gradient (C7, C8; OR-01 for g_l behind an orthogonal layer)."""
     return Prediction(
-        entry="C8" if tensor == "weight_gradient" else "C7",
+        entry=_entry(tensor, orthogonal),
         statement="Fourth moments of gradients follow from E|g|^2, E|g|^4 and E sum g_j^4 of the layer behind.",
         observable=f"{tensor}.fourth_moment",
         layer=layer,
-        expression=_fourth_expression(tensor),
-        evaluate=partial(_fourth_moment, tensor, layer),
+        expression=_fourth_expression(tensor, orthogonal),
+        evaluate=partial(_fourth_moment, tensor, layer, orthogonal),
         assumptions=(*STANDARD, "weights with a fourth moment"),
-        derivation=RECURSION,
+        derivation=TURNED if orthogonal else RECURSION,
         states=FACTS,
     )
 
 
-def second_moment_variance(tensor: str, layer: int) -> Prediction:
-    """Variance over networks of the mean square of a gradient (C7, C8)."""
+def second_moment_variance(tensor: str, layer: int, *, orthogonal: bool = False) -> Prediction:
+    """Variance over networks of the mean square of a gradient (C7, C8; OR-01 for g_l behind an orthogonal layer)."""
     return Prediction(
-        entry="C8" if tensor == "weight_gradient" else "C7",
+        entry=_entry(tensor, orthogonal),
         statement="The mean square of a gradient scatters from network to network by its recursion of fourth moments.",
         observable=f"{tensor}.second_moment",
         layer=layer,
         statistic="variance",
-        expression=_variance_expression(tensor),
-        evaluate=partial(_second_moment_variance, tensor, layer),
+        expression=_variance_expression(tensor, orthogonal),
+        evaluate=partial(_second_moment_variance, tensor, layer, orthogonal),
         assumptions=(*STANDARD, "weights with a fourth moment"),
         reference="Hanin and Nica 2020, for Gaussian weights",
-        derivation=RECURSION,
+        derivation=TURNED if orthogonal else RECURSION,
         states=FACTS,
     )
 
 
-def _sent_expression() -> tuple[sp.Expr, sp.Expr, sp.Expr]:
+def _entry(tensor: str, orthogonal: bool) -> str:
+    return "OR-01" if orthogonal else "C8" if tensor == "weight_gradient" else "C7"
+
+
+def _sent_expression(orthogonal: bool) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
     """E g_i^2, E g_i^2 g_j^2, E g_i^4 of layer l given reached, from delta_{l+1}."""
     variance = v[l + 1]
+    if orthogonal:
+        return power_sums.symbolic_turned(variance, sp.Max(N[l], N[l + 1]), md[l + 1], Sd[l + 1])
     fourth = 3 * variance**2 * Sd[l + 1] + (kappa[l + 1] - 3) * variance**2 * Fd[l + 1]
     return variance * md[l + 1], variance**2 * Sd[l + 1], fourth
 
 
 @lru_cache
-def _fourth_expression(tensor: str) -> sp.Expr:
+def _fourth_expression(tensor: str, orthogonal: bool) -> sp.Expr:
     if tensor == "weight_gradient":
         return Fd[l] * F[l - 1] / (N[l] * N[l - 1])
     if tensor == "activation_gradient":
-        return sp.Piecewise((gamma4, sp.Eq(l, L)), (p[l] * _sent_expression()[2], True))
+        return sp.Piecewise((gamma4, sp.Eq(l, L)), (p[l] * _sent_expression(orthogonal)[2], True))
     return p[l - 1] * Fd[l] / N[l]
 
 
 @lru_cache
-def _variance_expression(tensor: str) -> sp.Expr:
+def _variance_expression(tensor: str, orthogonal: bool) -> sp.Expr:
     if tensor == "weight_gradient":
         return (Sd[l] * S[l - 1] - (md[l] * m[l - 1]) ** 2) / (N[l] * N[l - 1]) ** 2
     if tensor == "activation_gradient":
-        e2, e22, e4 = _sent_expression()
+        e2, e22, e4 = _sent_expression(orthogonal)
         sent = p[l] * ((1 - 1 / N[l]) * e22 + e4 / N[l]) - (p[l] * e2) ** 2
         return sp.Piecewise(((gamma4 - gamma2**2) / N[l], sp.Eq(l, L)), (sent, True))
     return (p[l - 1] * Sd[l] - (p[l - 1] * md[l]) ** 2) / N[l] ** 2
 
 
 def _require_moments(net: DenseNet, tensor: str, layer: int) -> None:
-    first = layer + 1
-    power_sums.require_fourth_moments(net, net.depth, first)
+    power_sums.require_fourth_moments(net, net.depth, layer + 1, biases=False)
     if tensor == "weight_gradient":
-        power_sums.require_fourth_moments(net, layer - 1, 0)
+        power_sums.require_fourth_moments(net, layer - 1)
     law = output_law(net)
     if isinstance(law, Distribution):
         distributions.kurtosis(law)
 
 
-def _fourth_moment(tensor: str, layer: int, net: DenseNet) -> Predicted:
+def _require_law_behind(net: DenseNet, tensor: str, layer: int, orthogonal: bool) -> None:
+    """The expressions of g_l hold for independent weights behind it, or for orthogonal ones; others for both."""
+    if tensor == "activation_gradient" and layer < net.depth:
+        independent = distributions.is_iid(net.weight(layer + 1))
+        kind = "orthogonal" if orthogonal else "independent"
+        require(independent != orthogonal, f"the weights of layer {layer + 1} are {kind}")
+
+
+def _fourth_moment(tensor: str, layer: int, orthogonal: bool, net: DenseNet) -> Predicted:
+    _require_law_behind(net, tensor, layer, orthogonal)
     _require_moments(net, tensor, layer)
     if tensor == "weight_gradient":
         delta = reached_power_sums(net, "preactivation_gradient", layer)
-        value = delta.fourth_moment * forward.power_sums_of(net, "activation", layer - 1).fourth_moment
+        x = forward.power_sums_of(net, "activation", layer - 1)
+        value, one, two = delta.fourth_moment * x.fourth_moment, delta.fourth_moment_excess, x.fourth_moment_excess
     else:
-        value = reached_power_sums(net, tensor, layer).fourth_moment * chance_reached(net, tensor, layer)
+        sums, chance = reached_power_sums(net, tensor, layer), chance_reached(net, tensor, layer)
+        value, one, two = sums.fourth_moment * chance, sums.fourth_moment_excess, (1 - chance) / chance
     require(math.isfinite(value) and value > 0, "the fourth moment is known, and one that a float can hold")
-    return Predicted(value=value)
+    return Predicted(value=value, variance=known(power_sums.scaled(one + two + one * two, value, value)))
 
 
-def _second_moment_variance(tensor: str, layer: int, net: DenseNet) -> Predicted:
-    from theory.finite_width import squared_departure_variance
-
+def _second_moment_variance(tensor: str, layer: int, orthogonal: bool, net: DenseNet) -> Predicted:
+    _require_law_behind(net, tensor, layer, orthogonal)
     _require_moments(net, tensor, layer)
-    second_moment_of(net, tensor, layer)
-    value = _variance(net, tensor, layer)
+    mean, scatter = second_moment_of(net, tensor, layer), _scatter(net, tensor, layer)
+    value = power_sums.scaled(scatter.second, mean, mean)
     require(math.isfinite(value) and value > 0, "the variance is positive, known, and one that a float can hold")
-    return Predicted(value=value, variance=squared_departure_variance(net, tensor, layer))
-
-
-# Means
-
-
-def gradient_mean(tensor: str, layer: int) -> Prediction:
-    """Every gradient has mean 0 with a symmetric output gradient, for any activation."""
-    return Prediction(
-        entry="A8",
-        statement="Gradients have mean 0, whatever the activation, when the output gradient is symmetric about 0 and "
-        "independent of the network.",
-        observable=f"{tensor}.mean",
-        layer=layer,
-        expression=sp.Integer(0),
-        evaluate=partial(_gradient_mean, tensor, layer),
-        assumptions=("dloss/dx_L and its negative have one law, independent of the network",),
-        derivation=(
-            r"Every gradient of the network is linear in $g_L = \partial\ell/\partial x_L$.",
-            r"$g_L$ and $-g_L$ have one law whatever the weights: so has every gradient.",
-            r"A variable with the law of its negative has mean 0.",
-            r"For homogeneous activations entries are uncorrelated: the mean over $N_l$ entries of $g_l$ or "
-            r"$\delta_l$ has variance $E g_l^2 / N_l$ or $E\delta_l^2 / N_l$.",
-        ),
-    )
-
-
-def _gradient_mean(tensor: str, layer: int, net: DenseNet) -> Predicted:
-    law = output_law(net)
-    symmetric = isinstance(law, Distribution) and distributions.is_symmetric(law)
-    require(symmetric, "the output gradient is symmetric about 0 and independent of the network")
-    try:
-        variance = _mean_variance(net, tensor, layer)
-    except TheoryError:
-        variance = None
-    normal = tensor == "activation_gradient" and layer == net.depth and isinstance(law, Distribution)
-    if normal and variance and isinstance(law, Distribution) and distributions.is_gaussian(law):
-        return Predicted(value=0.0, variance=variance, law=Law("normal_mean", std=math.sqrt(variance)))
-    return Predicted(value=0.0, variance=variance)
-
-
-def _mean_variance(net: DenseNet, tensor: str, layer: int) -> float | None:
-    second = second_moment_of(net, tensor, layer)
-    if tensor != "weight_gradient":
-        return second / net.widths[layer]
-    centred = layer > 1 and slope(net, layer - 1) == 1 and distributions.mean(net.bias(layer - 1)) == 0
-    return second / (net.widths[layer] * net.widths[layer - 1]) if centred else None
+    spread = power_sums.scaled(scatter.squared_departure_variance, *(mean,) * 4)
+    return Predicted(value=value, variance=known(spread))

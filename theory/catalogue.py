@@ -7,14 +7,20 @@ not refuse is the one given.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from functools import partial
 
-from theory import backward, forward, logs, mean_field, parameters, ratios, units
+from theory import backward, forward, gradient_means, jacobian, logs, losses, mean_field, parameters, ratios, units
+from theory.corrections import forward as corrections
+from theory.corrections import gradients, hidden_layer
 from theory.net import DenseNet
 from theory.prediction import Predicted, Prediction, TheoryError
 
 Builder = Callable[[int], Prediction]
+REFUSALS = (TheoryError, OverflowError, ZeroDivisionError)
+"""What says that a statement does not apply; the last two: a moment is too large or too small for a float."""
 GRADIENTS = ("activation_gradient", "preactivation_gradient", "bias_gradient", "weight_gradient")
 
 
@@ -26,15 +32,27 @@ def _forward() -> dict[tuple[str, str], list[Builder]]:
             exact,
             partial(exact, biases=True),
             partial(mean_field.one_step, tensor, "second_moment"),
+            partial(corrections.mean, tensor, "second_moment"),
             partial(mean_field.second_moment, tensor),
         ]
-        table[f"{tensor}.second_moment", "variance"] = [partial(forward.second_moment_variance, tensor)]
-        table[f"{tensor}.fourth_moment", "mean"] = [partial(forward.fourth_moment, tensor)]
+        table[f"{tensor}.second_moment", "variance"] = [
+            partial(forward.second_moment_variance, tensor),
+            partial(forward.second_moment_variance, tensor, orthogonal=True),
+            partial(corrections.variance, tensor),
+        ]
+        table[f"{tensor}.fourth_moment", "mean"] = [
+            partial(forward.fourth_moment, tensor),
+            partial(forward.fourth_moment, tensor, orthogonal=True),
+        ]
     table["activation.fourth_moment", "mean"].append(partial(mean_field.one_step, "activation", "fourth_moment"))
+    for tensor in ("preactivation", "activation"):
+        table[f"{tensor}.fourth_moment", "mean"].append(partial(corrections.mean, tensor, "fourth_moment"))
     table["preactivation.mean", "mean"] = [units.preactivation_mean]
     table["activation.mean", "mean"] = [
         units.activation_mean,
+        units.homogeneous_activation_mean,
         partial(mean_field.one_step, "activation", "mean"),
+        partial(corrections.mean, "activation", "mean"),
     ]
     table["preactivation.ratio", "mean"] = [ratios.preactivation_ratio, mean_field.preactivation_ratio]
     table["activation.ratio", "mean"] = [ratios.activation_ratio]
@@ -55,11 +73,21 @@ def _backward() -> dict[tuple[str, str], list[Builder]]:
     for tensor in GRADIENTS:
         table[f"{tensor}.second_moment", "mean"] = [
             exact[tensor],
+            partial(losses.fixed_gradient, tensor),
+            partial(losses.loss_gradient, tensor),
+            partial(hidden_layer.second_moment, tensor),
+            partial(gradients.second_moment, tensor),
             partial(mean_field.gradient_second_moment, tensor),
         ]
         table[f"{tensor}.second_moment", "variance"] = [partial(backward.second_moment_variance, tensor)]
         table[f"{tensor}.fourth_moment", "mean"] = [partial(backward.fourth_moment, tensor)]
-        table[f"{tensor}.mean", "mean"] = [partial(backward.gradient_mean, tensor)]
+        table[f"{tensor}.mean", "mean"] = [partial(gradient_means.gradient_mean, tensor)]
+    table["activation_gradient.second_moment", "variance"].append(
+        partial(backward.second_moment_variance, "activation_gradient", orthogonal=True)
+    )
+    table["activation_gradient.fourth_moment", "mean"].append(
+        partial(backward.fourth_moment, "activation_gradient", orthogonal=True)
+    )
     with_biases: Builder = partial(backward.weight_gradient_second_moment, biases=True)
     table["weight_gradient.second_moment", "mean"].insert(1, with_biases)
     for tensor in ("preactivation_gradient", "bias_gradient"):
@@ -73,6 +101,7 @@ def _backward() -> dict[tuple[str, str], list[Builder]]:
         ratios.activation_gradient_ratio,
         partial(mean_field.gradient_ratio, "activation_gradient"),
     ]
+    table["weight_gradient.ratio", "mean"] = [ratios.weight_gradient_ratio]
     return table
 
 
@@ -91,8 +120,36 @@ def _logs_and_draws() -> dict[tuple[str, str], list[Builder]]:
     return table
 
 
-STATEMENTS: dict[tuple[str, str], list[Builder]] = {**_forward(), **_backward(), **_logs_and_draws()}
+def _limits() -> Iterator[tuple[tuple[str, str], Builder]]:
+    """Infinite width where nothing before applies."""
+    for tensor in ("preactivation", "activation"):
+        yield (f"{tensor}.fourth_moment", "mean"), partial(mean_field.fourth_moment, tensor)
+        yield (f"{tensor}.correlation", "mean"), partial(mean_field.correlation, tensor)
+    yield ("activation.mean", "mean"), mean_field.activation_mean
+    yield ("activation.ratio", "mean"), mean_field.activation_ratio
+    yield ("preactivation.active_fraction", "mean"), mean_field.active_fraction
+    yield ("weight_gradient.ratio", "mean"), mean_field.weight_gradient_ratio
+
+
+def _spectra() -> dict[tuple[str, str], list[Builder]]:
+    """Of tr(J J^T)/N_l and tr((J J^T)^2)/N_l with J = dx_l/dx_0 or dh_l/dx_0."""
+    table: dict[tuple[str, str], list[Builder]] = {}
+    for tensor in ("preactivation", "activation"):
+        for observable, build in (("spectrum_1", jacobian.first_moment), ("spectrum_2", jacobian.second_moment)):
+            table[f"{tensor}.{observable}", "mean"] = [partial(build, tensor), partial(build, tensor, exact=False)]
+        table[f"{tensor}.spectrum_1", "variance"] = [partial(jacobian.first_moment_variance, tensor)]
+    return table
+
+
+STATEMENTS: dict[tuple[str, str], list[Builder]] = {
+    **_forward(),
+    **_backward(),
+    **_logs_and_draws(),
+    **_spectra(),
+}
 """(observable, statistic) to the functions of a layer that may state something, the exact ones first."""
+for _key, _builder in _limits():
+    STATEMENTS.setdefault(_key, []).append(_builder)
 
 OBSERVABLES = frozenset(observable for observable, _ in STATEMENTS)
 """Every observable of which something is stated."""
@@ -122,7 +179,20 @@ def predict(net: DenseNet, observables: Collection[str] | None = None) -> list[t
     >>> [round(n.value, 12) for p, n in found if p.observable == "activation.second_moment" and p.statistic == "mean"]
     [1.0, 1.0, 1.0]
     """
-    return list(_statements(net, OBSERVABLES if observables is None else observables))
+    with _no_collector():
+        return list(_statements(net, OBSERVABLES if observables is None else observables))
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Pause the garbage collector: what is built here is kept, and looking through it over and over costs a third."""
+    paused = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if paused:
+            gc.enable()
 
 
 def _statements(net: DenseNet, observables: Collection[str]) -> Iterator[tuple[Prediction, Predicted]]:
@@ -149,7 +219,7 @@ def lookup(net: DenseNet, observable: str, layer: int, statistic: str = "mean") 
         prediction = builder(layer)
         try:
             return prediction, prediction.at(net)
-        except (TheoryError, OverflowError):  # the second: a moment that no float holds
+        except REFUSALS:
             continue
     return None
 
@@ -166,7 +236,7 @@ def refusals(net: DenseNet, observable: str, layer: int, statistic: str = "mean"
     for builder in STATEMENTS.get((observable, statistic), []):
         try:
             builder(layer).at(net)
-        except (TheoryError, OverflowError) as error:
+        except REFUSALS as error:
             reasons.append(error)
         else:
             break

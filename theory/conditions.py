@@ -6,8 +6,10 @@ import math
 from collections.abc import Callable
 from itertools import accumulate
 
-from theory import activations, distributions
-from theory.net import DenseNet, Distribution, HalfSquaredError, once_per_net
+import numpy as np
+
+from theory import distributions
+from theory.net import DenseNet, Distribution, HalfSquaredError, once_per_kind, once_per_net
 from theory.prediction import TheoryError
 
 
@@ -25,14 +27,27 @@ def require(condition: bool, missing: str) -> None:
         raise TheoryError(f"the statement needs that {missing}; this network differs.")
 
 
+def held(value: float) -> float:
+    """A value that is positive, where a float holds it.
+
+    Raises:
+        TheoryError: if it came out as 0, infinite or NaN.
+
+    >>> held(2.5)
+    2.5
+    """
+    require(0 < value < math.inf, "the value is one that a float can hold; take the log")
+    return value
+
+
+@once_per_kind
 def slope(net: DenseNet, layer: int) -> float | None:
     """Negative slope of the activation of a layer (ReLU 0, linear 1), None if it is not homogeneous.
 
     >>> slope(DenseNet((2, 2), "leaky_relu", {"negative_slope": 0.2}), 1)
     0.2
     """
-    name, parameters = net.phi(layer)
-    return activations.by_name(name).slope(parameters)
+    return net.phi(layer).slope
 
 
 def homogeneous_slope(net: DenseNet, layer: int) -> float:
@@ -46,14 +61,16 @@ def homogeneous_slope(net: DenseNet, layer: int) -> float:
 @once_per_net
 def _exceptions(net: DenseNet) -> dict[str, list[int]]:
     """How many layers up to l (0..L) are not as asked, for each thing that may be asked of a range of layers."""
-    tests: dict[str, Callable[[int], bool]] = {
-        "gaussian": lambda k: distributions.is_gaussian(net.weight(k)),
-        "unbiased": lambda k: distributions.is_zero(net.bias(k)),
-        "homogeneous": lambda k: slope(net, k) is not None,
-        "relu": lambda k: slope(net, k) == 0,
-    }
     layers = range(1, net.depth + 1)
-    return {name: [0, *accumulate(int(not test(k)) for k in layers)] for name, test in tests.items()}
+    return {name: [0, *accumulate(int(not test(net, k)) for k in layers)] for name, test in _ASKED.items()}
+
+
+_ASKED: dict[str, Callable[[DenseNet, int], bool]] = {
+    "gaussian": once_per_kind(lambda net, k: distributions.is_gaussian(net.weight(k))),
+    "unbiased": once_per_kind(lambda net, k: distributions.is_zero(net.bias(k))),
+    "homogeneous": lambda net, k: slope(net, k) is not None,
+    "relu": lambda net, k: slope(net, k) == 0,
+}
 
 
 def _all(net: DenseNet, name: str, first: int, last: int) -> bool:
@@ -81,40 +98,47 @@ def all_relu(net: DenseNet, first: int, last: int) -> bool:
     return _all(net, "relu", first, last)
 
 
+@once_per_kind
 def gaussian_biases(net: DenseNet, layer: int) -> bool:
     """Whether the biases of a layer are normal or absent."""
     law = net.bias(layer)
     return distributions.is_zero(law) or distributions.is_gaussian(law)
 
 
+@once_per_kind
 def layer_is_gaussian(net: DenseNet, layer: int) -> bool:
     """Whether h_l is normal given x_{l-1}."""
     return distributions.is_gaussian(net.weight(layer)) and gaussian_biases(net, layer)
 
 
+@once_per_kind
 def symmetric_layer(net: DenseNet, layer: int) -> bool:
     """Whether (W_l, b_l) and its negative have one law."""
     return distributions.is_symmetric(net.weight(layer)) and distributions.is_symmetric(net.bias(layer))
 
 
+@once_per_kind
 def zero_mean_weights(net: DenseNet, layer: int) -> bool:
     """Whether the weights of a layer are random with mean 0."""
     law = net.weight(layer)
     return law.name != "constant" and distributions.mean(law) == 0 and law.variance != 0
 
 
+@once_per_kind
 def continuous_biases(net: DenseNet, layer: int) -> bool:
     """Whether the biases of a layer are symmetric and without atoms: no unit is ever tied at 0."""
     law = net.bias(layer)
     return distributions.is_atomless(law) and distributions.is_symmetric(law)
 
 
+@once_per_kind
 def biases_never_zero(net: DenseNet, layer: int) -> bool:
     """Whether the biases of a layer are symmetric and never 0: behind x_{l-1} = 0, where h_l = b_l, signs are fair."""
     law = net.bias(layer)
     return distributions.is_symmetric(law) and distributions.zero_probability(law) == 0
 
 
+@once_per_kind
 def fair_signs(net: DenseNet, layer: int) -> bool:
     """Whether, given x_{l-1} != 0, the signs of h_l are fair coins and no entry of h_l is 0."""
     symmetric = symmetric_layer(net, layer)
@@ -123,22 +147,23 @@ def fair_signs(net: DenseNet, layer: int) -> bool:
 
 def fixed_input(net: DenseNet) -> bool:
     """Whether x_0 is given by its values."""
-    return not isinstance(net.input, Distribution)
+    return not isinstance(net.one_input, Distribution)
 
 
 def nonzero_input(net: DenseNet) -> float:
     """P(x_0 != 0)."""
-    if not isinstance(net.input, Distribution):
-        return float(any(net.input))
-    return -math.expm1(net.widths[0] * _log(distributions.zero_probability(net.input)))
+    law = net.one_input
+    if not isinstance(law, Distribution):
+        return float(any(law))
+    return -math.expm1(net.widths[0] * _log(distributions.zero_probability(law)))
 
 
 @once_per_net
 def alive(net: DenseNet) -> list[float]:
     """P(x_l != 0) for l = 0..L (C5); NaN where it is not known.
 
-    A ReLU layer that is reached has all signs negative with probability 2^-N; other activations pass on whatever
-    reaches them.
+    A ReLU layer that is reached has all signs negative with probability 2^-N; so has one of ReLU6. Others pass on
+    whatever reaches them, but for those that are 0 on other intervals, of which nothing is known.
 
     >>> he = tuple(Distribution("normal", 1.0) for _ in range(2))
     >>> alive(DenseNet((4, 2, 1), "relu", weights=he))
@@ -172,11 +197,15 @@ def reached(net: DenseNet, layer: int) -> float:
 
 
 def _passed(net: DenseNet, layer: int, reached: float) -> float:
-    if net.phi(layer)[0] == "sigmoid":
+    phi = net.phi(layer)
+    zeros = phi.zeros
+    if zeros == "never":
         return 1.0
-    if not fair_signs(net, layer):
+    if zeros == "intervals" or not fair_signs(net, layer):
         return math.nan
-    return reached * -math.expm1(-net.widths[layer] * math.log(2)) if slope(net, layer) == 0 else reached
+    if zeros == "isolated" and phi.function(np.zeros(1))[0] != 0:
+        return 1.0 if not math.isnan(reached) else math.nan
+    return reached * -math.expm1(-net.widths[layer] * math.log(2)) if zeros == "negative" else reached
 
 
 def gate(net: DenseNet, layer: int) -> float:
@@ -229,9 +258,8 @@ def output_mask_is_blind(net: DenseNet) -> bool:
 
     E W_L^T phi'(h_L) g is the sum of g times a vector along x_{L-1}, which is 0 where phi' is even.
     """
-    name, parameters = net.phi(net.depth)
     law = output_law(net)
-    if activations.by_name(name).slope_is_even(parameters):
+    if net.phi(net.depth).slope_is_even:
         return True
     if isinstance(law, Distribution):
         return distributions.mean(law) == 0

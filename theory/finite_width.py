@@ -8,10 +8,8 @@ is one Y. Logs are given for networks whose value is not 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
 
 import numpy as np
 from scipy import special
@@ -20,15 +18,12 @@ from theory import distributions
 from theory.conditions import (
     all_gaussian,
     all_homogeneous,
-    gate,
-    homogeneous_slope,
     no_biases,
     output_law,
     require,
     slope,
 )
-from theory.net import DenseNet, Distribution, once_per_net
-from theory.prediction import TheoryError
+from theory.net import DenseNet, Distribution
 
 
 @dataclass(frozen=True, order=True)
@@ -67,7 +62,10 @@ def _log_moments(factor: Factor) -> tuple[float, float]:
         return math.log(2) + float(special.digamma(n / 2)), float(special.polygamma(1, n / 2))
     if factor.slope == 0:
         return _relu_log_moments(n)
-    return log_moments_by_laplace(factor)
+    from theory.laws.steps import step  # which needs `Factor`
+
+    one = step(factor)
+    return one.mean, one.variance
 
 
 def _relu_log_moments(n: int) -> tuple[float, float]:
@@ -107,138 +105,6 @@ def log_moments_by_laplace(factor: Factor) -> tuple[float, float]:
     density /= density.sum()
     mean = float(density @ s)
     return -float(np.euler_gamma) - mean, float(density @ (s - mean) ** 2) - math.pi**2 / 6
-
-
-# Central moments of products
-
-
-@dataclass(frozen=True)
-class CentralMoments:
-    """E (R - 1)^k for k = 2, 3, 4 of a random factor R of mean 1."""
-
-    second: float = 0.0
-    third: float = 0.0
-    fourth: float = 0.0
-
-    def __mul__(self, other: CentralMoments) -> CentralMoments:
-        """Those of the product of two independent factors; every sum is of small numbers of one size."""
-        x2, x3, x4 = self.second, self.third, self.fourth
-        y2, y3, y4 = other.second, other.third, other.fourth
-        cube = 1 + 3 * x2 + x3
-        return CentralMoments(
-            x2 + (1 + x2) * y2,
-            x3 + 3 * (2 * x2 + x3) * y2 + cube * y3,
-            x4 + 6 * (x2 + 2 * x3 + x4) * y2 + 4 * (3 * x2 + 3 * x3 + x4) * y3 + (1 + 6 * x2 + 4 * x3 + x4) * y4,
-        )
-
-    @property
-    def squared_departure_variance(self) -> float:
-        """Var (R - 1)^2."""
-        return self.fourth - self.second * self.second
-
-
-def from_raw(n: int, second: float, third: float, fourth: float) -> CentralMoments:
-    """Of a mean of n independent terms of mean 1, from a term's raw moments."""
-    u2 = second - 1
-    u3 = third - 3 * second + 2
-    u4 = fourth - 4 * third + 6 * second - 3
-    return CentralMoments(u2 / n, u3 / n**2, (u4 + 3 * (n - 1) * u2**2) / n**3)
-
-
-@lru_cache(maxsize=4096)
-def central_moments(factor: Factor) -> CentralMoments:
-    """Those of Y / E Y.
-
-    >>> central_moments(Factor(10, 1.0)).second, central_moments(Factor(10, 0.0)).second
-    (0.2, 0.5)
-    """
-    a = factor.slope
-    c2, c4, c6, c8 = ((1 + a**k) / 2 for k in (2, 4, 6, 8))
-    return from_raw(factor.width, 3 * c4 / c2**2, 15 * c6 / c2**3, 105 * c8 / c2**4)
-
-
-def tensor_central_moments(entries: Distribution | tuple[float, ...], width: int) -> CentralMoments:
-    """Those of the mean square of given values (none) or of independent entries, over its mean."""
-    if not isinstance(entries, Distribution):
-        return CentralMoments()
-    return from_raw(width, *(distributions.relative_moment(entries, k) for k in (2, 3, 4)))
-
-
-def gate_central_moments(chance: float) -> CentralMoments:
-    """Those of I/p for an event I of probability p."""
-    if chance == 1:
-        return CentralMoments()
-    odds = (1 - chance) / chance
-    return CentralMoments(odds, odds * (1 - 2 * chance) / chance, odds * ((1 - chance) ** 3 / chance**2 + chance))
-
-
-@once_per_net
-def _forward_moments(net: DenseNet) -> list[CentralMoments]:
-    start = tensor_central_moments(net.input, net.widths[0])
-    return _chain([start, *(central_moments(f) for f in _factors(net))])
-
-
-@once_per_net
-def _backward_moments(net: DenseNet) -> list[CentralMoments]:
-    """Entry k: of |delta_{L-k}|^2 over its mean, given that its layer is reached."""
-    start = tensor_central_moments(output_law(net), net.widths[-1])
-    factors = [central_moments(f) for f in reversed(_factors(net))]
-    last = homogeneous_slope(net, net.depth)
-    if last != 1:
-        start = factors[0]  # a mask of Gaussian entries is one factor, not two
-    return _chain([start, *factors[1:]])
-
-
-def _chain(moments: Sequence[CentralMoments]) -> list[CentralMoments]:
-    return list(accumulate(moments, lambda x, y: x * y))
-
-
-def _factors(net: DenseNet) -> list[Factor]:
-    """One factor a layer up to the first that is not homogeneous."""
-    rates = [slope(net, k) for k in range(1, net.depth + 1)]
-    return [Factor(net.widths[k + 1], rate if rate is not None else math.nan) for k, rate in enumerate(rates)]
-
-
-def squared_departure_variance(net: DenseNet, tensor: str, layer: int) -> float | None:
-    """Variance over networks of (second moment - its mean)^2, Gaussian homogeneous nets without biases.
-
-    None where it is not known.
-    """
-    try:
-        mean, moments = _mean_and_moments(net, tensor, layer)
-    except TheoryError:
-        return None
-    square = mean * mean
-    value = square * square * moments.squared_departure_variance
-    return value if math.isfinite(value) and value > 0 else None
-
-
-def _mean_and_moments(net: DenseNet, tensor: str, layer: int) -> tuple[float, CentralMoments]:
-    from theory import backward, forward
-
-    if tensor in ("preactivation", "activation"):
-        require_gaussian_forward(net, layer, layer if tensor == "activation" else layer - 1)
-        moments = _forward_moments(net)[layer - 1 if tensor == "preactivation" else layer]
-        if tensor == "preactivation":
-            moments = moments * central_moments(Factor(net.widths[layer], 1.0))
-        return forward.power_sums_of(net, tensor, layer).mean, moments
-    mean = backward.second_moment_of(net, tensor, layer)
-    if tensor == "weight_gradient":
-        require_gaussian_forward(net, layer - 1, layer - 1)
-        behind = _forward_moments(net)[layer - 1]
-        return mean, behind * _given_reached(net, layer)
-    if tensor == "activation_gradient":
-        if layer == net.depth:
-            return mean, tensor_central_moments(output_law(net), net.widths[-1])
-        require(distributions.is_gaussian(net.weight(layer + 1)), "the weights are Gaussian")
-        moments = _given_reached(net, layer + 1) * central_moments(Factor(net.widths[layer], 1.0))
-        return mean, moments * gate_central_moments(gate(net, layer))
-    return mean, _given_reached(net, layer) * gate_central_moments(gate(net, layer - 1))
-
-
-def _given_reached(net: DenseNet, layer: int) -> CentralMoments:
-    require_gaussian_backward(net, layer)
-    return _backward_moments(net)[net.depth - layer]
 
 
 def require_gaussian_forward(net: DenseNet, last: int, last_activation: int) -> None:

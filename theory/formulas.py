@@ -116,7 +116,7 @@ def _number(item: sp.Indexed, net: DenseNet) -> sp.Expr:
 
 
 def _input_moment(net: DenseNet) -> float:
-    return of_tensor(net.input, net.widths[0]).mean
+    return of_tensor(net.one_input, net.widths[0]).mean
 
 
 def _gradient_moment(net: DenseNet) -> float:

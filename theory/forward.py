@@ -9,12 +9,13 @@ that a layer carries its value at infinite width, and statements that need exact
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import NamedTuple
 
 import sympy as sp
 
-from theory import activations, power_sums
+from theory import distributions, power_sums
+from theory.activations import Activation
 from theory.conditions import (
     all_homogeneous,
     fixed_input,
@@ -28,6 +29,7 @@ from theory.conditions import (
     zero_mean_weights,
 )
 from theory.net import DenseNet, once_per_net
+from theory.partitions import UNKNOWN, of_entries
 from theory.power_sums import PowerSums, known
 from theory.prediction import Law, Predicted, Prediction, TheoryError
 from theory.symbols import F, N, S, beta, c2_of, c4_of, l, m, m0, q, v
@@ -35,14 +37,15 @@ from theory.symbols import F, N, S, beta, c2_of, c4_of, l, m, m0, q, v
 HE = "He et al. 2015, section 2.2"
 FACTS = frozenset({"gaussian_projection", "fair_signs"})
 SYMMETRIC = (
-    "weights independent, zero mean, one variance a layer, any law symmetric about 0",
+    "weights independent, zero mean, one variance a layer, any law symmetric about 0; or Haar-orthogonal",
     "biases independent, symmetric about 0, or none",
     "activation homogeneous: phi(s) = s for s > 0, a s for s < 0",
 )
 
+HAAR = ("weights of the layer Haar-orthogonal, without biases", *SYMMETRIC)
 
-@dataclass(frozen=True)
-class Layer:
+
+class Layer(NamedTuple):
     """Power sums of h_l and x_l, and whether they hold at every width; why not known, if they are not."""
 
     h: PowerSums | None
@@ -55,7 +58,7 @@ class Layer:
 @once_per_net
 def states(net: DenseNet) -> list[Layer]:
     """The power sums of every layer, 0..L; after a layer that is not known none is."""
-    first = power_sums.of_tensor(net.input, net.widths[0])
+    first = power_sums.of_tensor(net.one_input, net.widths[0])
     layers = [Layer(None, first, False, True)]
     for k in range(1, net.depth + 1):
         layers.append(_next(net, k, layers[-1]))
@@ -85,13 +88,23 @@ def _activated(net: DenseNet, k: int, h: PowerSums) -> tuple[PowerSums, bool]:
         return power_sums.activate(h, rate), True
     require(math.isfinite(h.mean), "the second moment stays finite")
     require(gaussian_biases(net, k), f"the biases of layer {k} are Gaussian or absent")
-    name, parameters = net.phi(k)
-    second = activations.second_moment(name, h.mean, parameters).value
+    phi = net.phi(k)
+    second = phi.second_moment_value(h.mean) if net.is_deep else phi.second_moment(h.mean).value
     exact = k == 1 and fixed_input(net) and layer_is_gaussian(net, k)
     if not exact:
-        return PowerSums(second, math.nan, math.nan, h.width), False
-    quartic = activations.power_mean(name, h.mean, 4, parameters).value / second**2
-    return PowerSums(second, (quartic - 1) / h.width, quartic / h.width, h.width), True
+        return PowerSums(second, h.width, UNKNOWN), False
+    return PowerSums(second, h.width, of_entries(h.width, _entry_cumulants(phi, h.mean, second))), True
+
+
+def _entry_cumulants(phi: Activation, q1: float, second: float) -> tuple[float, float, float]:
+    """`distributions.cumulants` of phi(sqrt(q_1) z); NaN where an integral cannot be had."""
+    moments = []
+    for k in (2, 3, 4):
+        try:
+            moments.append(phi.power_mean(q1, 2 * k).value / second**k)
+        except (TheoryError, OverflowError, ZeroDivisionError):  # the last: second^k is too small for a float
+            moments.append(math.nan)
+    return distributions.even_cumulants(*moments)
 
 
 def power_sums_of(net: DenseNet, tensor: str, layer: int, *, exact: bool = True) -> PowerSums:
@@ -128,6 +141,17 @@ def _activation_signal(biases: bool) -> sp.Expr:
     return c2_of(l) * _signal(biases)
 
 
+_THROUGH = (
+    (
+        r"Signs of $h$ are fair, so $E\varphi(h)^2 = \frac{1+a^2}{2} E h^2$: one half for ReLU.",
+        r"Hence $E h_l^2 = v_l N_{l-1} \frac{1+a^2}{2} E h_{l-1}^2 + \beta_l$ for $l \geq 2$, "
+        r"and $E h_1^2 = v_1 N_0 E x_0^2 + \beta_1$.",
+    ),
+    (r"No activation comes before layer 1: $E h_1^2 = v_1 N_0 E x_0^2 + \beta_1$.",),
+)
+"""The end of the derivation of E h_l^2: for layers behind others, and for layer 1."""
+
+
 def preactivation_second_moment(layer: int, *, biases: bool = False) -> Prediction:
     """E h_l^2 of a homogeneous net: halved at each ReLU before, none before layer 1 (A4, A7, A14, B1, B4).
 
@@ -148,9 +172,7 @@ def preactivation_second_moment(layer: int, *, biases: bool = False) -> Predicti
         derivation=(
             r"$h_i = \sum_j w_{ij} x_j + b_i$ with independent zero-mean weights and biases.",
             r"Cross terms have mean 0, so $E h_i^2 = v_l \sum_j E x_j^2 + \beta_l$; the $x_j$ may be dependent.",
-            r"Signs of $h$ are fair, so $E\varphi(h)^2 = \frac{1+a^2}{2} E h^2$: one half for ReLU.",
-            r"Hence $E h_l^2 = v_l N_{l-1} \frac{1+a^2}{2} E h_{l-1}^2 + \beta_l$ for $l \geq 2$, "
-            r"and $E h_1^2 = v_1 N_0 E x_0^2 + \beta_1$.",
+            *_THROUGH[layer == 1],
         ),
         states=FACTS,
     )
@@ -204,38 +226,44 @@ def ratio_law(width: int, rate: float) -> Law:
 # Fourth moments and variances
 
 
-def fourth_moment(tensor: str, layer: int) -> Prediction:
-    """E h_l^4 or E x_l^4 of one entry, any kurtosis, from the power sums of the layer before (B2)."""
+def fourth_moment(tensor: str, layer: int, *, orthogonal: bool = False) -> Prediction:
+    """E h_l^4 or E x_l^4 of one entry, any kurtosis, from the power sums of the layer before (B2, OR-01, OR-04)."""
     return Prediction(
-        entry="B2",
-        statement="The fourth moment of an entry follows from E|x|^2, E|x|^4 and E sum x_j^4 of the layer before; "
+        entry=_entry(tensor, orthogonal),
+        statement="The fourth moment of an entry follows from E|x|^4 of the layer before alone."
+        if orthogonal
+        else "The fourth moment of an entry follows from E|x|^2, E|x|^4 and E sum x_j^4 of the layer before; "
         "the kurtosis of the weights enters only through the last.",
         observable=f"{tensor}.fourth_moment",
         layer=layer,
-        expression=_quartic(tensor)[2],
-        evaluate=partial(_fourth_moment, tensor, layer),
-        assumptions=(*SYMMETRIC, "weights with a fourth moment"),
-        derivation=RECURSION,
+        expression=_quartic(tensor, orthogonal)[2],
+        evaluate=partial(_fourth_moment, tensor, layer, orthogonal),
+        assumptions=_quartic_assumptions(tensor, layer, orthogonal),
+        derivation=_quartic_steps(tensor, layer, orthogonal),
         states=FACTS,
     )
 
 
-def second_moment_variance(tensor: str, layer: int) -> Prediction:
-    """Variance over networks of the mean square of a layer, any kurtosis (B2, C2)."""
+def second_moment_variance(tensor: str, layer: int, *, orthogonal: bool = False) -> Prediction:
+    """Variance over networks of the mean square of a layer, any kurtosis (B2, C2, OR-01, OR-04)."""
     return Prediction(
-        entry="B2",
+        entry=_entry(tensor, orthogonal),
         statement="The mean square of a layer scatters from network to network: its variance is "
         "(1 - 1/N) E h_i^2 h_j^2 + E h_i^4 / N - (E h_i^2)^2, each from the layer before.",
         observable=f"{tensor}.second_moment",
         layer=layer,
         statistic="variance",
-        expression=_variance(tensor),
-        evaluate=partial(_second_moment_variance, tensor, layer),
-        assumptions=(*SYMMETRIC, "weights with a fourth moment"),
-        reference="Hanin and Rolnick 2018, for the Gaussian case",
-        derivation=RECURSION,
+        expression=_variance(tensor, orthogonal),
+        evaluate=partial(_second_moment_variance, tensor, layer, orthogonal),
+        assumptions=_quartic_assumptions(tensor, layer, orthogonal),
+        reference="Saxe et al. 2014" if orthogonal else "Hanin and Rolnick 2018, for the Gaussian case",
+        derivation=_quartic_steps(tensor, layer, orthogonal),
         states=FACTS,
     )
+
+
+def _entry(tensor: str, orthogonal: bool) -> str:
+    return ("OR-01" if tensor == "preactivation" else "OR-04") if orthogonal else "B2"
 
 
 RECURSION = (
@@ -248,40 +276,75 @@ RECURSION = (
 )
 
 
+TURNED = (
+    r"$W_l$ turns $x$ into a uniform direction: $h_i = |x|$ times the gain times coordinate $u_i$ of a uniform "
+    r"direction in $n$ dimensions, independent of $x$; $n = \max(N_l, N_{l-1})$, and the squared gain is $v n$.",
+    r"$u = z/|z|$ for Gaussian $z$, independent of $|z|$: $E u_i^4 = \frac{3}{n(n+2)}$ and "
+    r"$E u_i^2 u_j^2 = \frac{1}{n(n+2)}$.",
+    r"With $S = E|x|^4$ of the layer before: $E h_i^4 = \frac{3 n v^2}{n+2} S$ and "
+    r"$E h_i^2 h_j^2 = \frac{n v^2}{n+2} S$.",
+    r"Flipping signs of rows changes no law, so signs are fair: $E\varphi(h_i)^2\varphi(h_j)^2 = "
+    r"(\frac{1+a^2}{2})^2 E h_i^2 h_j^2$ and $E\varphi(h_i)^4 = \frac{1+a^4}{2} E h_i^4$.",
+    r"The mean square has second moment $(1 - \frac1N) E\varphi_i^2\varphi_j^2 + \frac1N E\varphi_i^4$: "
+    r"without $\varphi$ and with $N_l \geq N_{l-1}$ that of $|x|^2$ alone, as lengths are kept.",
+)
+
+
+_MEAN_SQUARE = r"The mean square has second moment $(1 - \frac1N) E h_i^2 h_j^2 + \frac1N E h_i^4$."
+
+
+def _quartic_assumptions(tensor: str, layer: int, orthogonal: bool) -> tuple[str, ...]:
+    """Those of fourth moments; of h_1 no activation is asked anything."""
+    laws = HAAR if orthogonal else (*SYMMETRIC, "weights with a fourth moment")
+    first = tensor == "preactivation" and layer == 1
+    return tuple(law for law in laws if law != SYMMETRIC[-1]) if first else laws
+
+
+def _quartic_steps(tensor: str, layer: int, orthogonal: bool) -> tuple[str, ...]:
+    steps = TURNED if orthogonal else RECURSION
+    return (*steps[:3], _MEAN_SQUARE) if tensor == "preactivation" and layer == 1 else steps
+
+
 @lru_cache
-def _quartic(tensor: str) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
+def _quartic(tensor: str, orthogonal: bool) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
     """E y_i^2, E y_i^2 y_j^2, E y_i^4 of h_l or x_l from the layer before."""
-    e2, e22, e4 = power_sums.symbolic_entry(l, m[l - 1], S[l - 1], F[l - 1])
+    if orthogonal:
+        e2, e22, e4 = power_sums.symbolic_turned(v[l], sp.Max(N[l], N[l - 1]), m[l - 1], S[l - 1])
+    else:
+        e2, e22, e4 = power_sums.symbolic_entry(l, m[l - 1], S[l - 1], F[l - 1])
     if tensor == "preactivation":
         return e2, e22, e4
     return c2_of(l) * e2, c2_of(l) ** 2 * e22, c4_of(l) * e4
 
 
 @lru_cache
-def _variance(tensor: str) -> sp.Expr:
-    e2, e22, e4 = _quartic(tensor)
+def _variance(tensor: str, orthogonal: bool) -> sp.Expr:
+    e2, e22, e4 = _quartic(tensor, orthogonal)
     return (1 - 1 / N[l]) * e22 + e4 / N[l] - e2**2
 
 
-def _fourth_moment(tensor: str, layer: int, net: DenseNet) -> Predicted:
+def _require_quartic(tensor: str, layer: int, orthogonal: bool, net: DenseNet) -> None:
+    kind = "orthogonal" if orthogonal else "independent"
+    require(distributions.is_iid(net.weight(layer)) != orthogonal, f"the weights of layer {layer} are {kind}")
     if tensor == "activation":
         homogeneous_slope(net, layer)
     power_sums.require_fourth_moments(net, layer)
-    value = power_sums_of(net, tensor, layer).fourth_moment
+
+
+def _fourth_moment(tensor: str, layer: int, orthogonal: bool, net: DenseNet) -> Predicted:
+    _require_quartic(tensor, layer, orthogonal, net)
+    sums = power_sums_of(net, tensor, layer)
+    value = sums.fourth_moment
     require(math.isfinite(value) and value > 0, "the fourth moment is one that a float can hold")
-    return Predicted(value=value)
+    return Predicted(value=value, variance=known(sums.fourth_moment_variance))
 
 
-def _second_moment_variance(tensor: str, layer: int, net: DenseNet) -> Predicted:
-    from theory.finite_width import squared_departure_variance
-
-    if tensor == "activation":
-        homogeneous_slope(net, layer)
-    power_sums.require_fourth_moments(net, layer)
+def _second_moment_variance(tensor: str, layer: int, orthogonal: bool, net: DenseNet) -> Predicted:
+    _require_quartic(tensor, layer, orthogonal, net)
     sums = power_sums_of(net, tensor, layer)
     require(math.isfinite(sums.variance), "the variance is one that a float can hold")
     require(sums.variance > 0, "the mean square is random")
-    return Predicted(value=sums.variance, variance=squared_departure_variance(net, tensor, layer))
+    return Predicted(value=sums.variance, variance=known(sums.squared_departure_variance))
 
 
 # Statements about whole nets, for studies

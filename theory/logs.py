@@ -182,7 +182,7 @@ def _of_tensor(entries: Distribution | tuple[float, ...], width: int) -> tuple[P
 def _forward(net: DenseNet) -> list[Part]:
     """Log of |x_l|^2, l = 0..L, up to the first layer that is not homogeneous."""
     require(nonzero_input(net) == 1, "the input is not 0")
-    steps = [_of_tensor(net.input, net.widths[0])[0]]
+    steps = [_of_tensor(net.one_input, net.widths[0])[0]]
     for k in range(1, net.depth + 1):
         rate = slope(net, k)
         if rate is None or not distributions.is_gaussian(net.weight(k)):
@@ -221,7 +221,7 @@ def _first_delta(net: DenseNet, rate: float) -> tuple[Part, tuple[Factor, ...]]:
     return (math.log(distributions.variance(law)) + mean, variance), (Factor(net.widths[-1], rate),)
 
 
-def _sum_of(net: DenseNet, tensor: str, layer: int) -> Part:
+def log_of_square(net: DenseNet, tensor: str, layer: int) -> Part:
     """Mean and variance of the log of the sum of squares."""
     n = net.widths[layer]
     if tensor == "activation":
@@ -250,25 +250,27 @@ def _delta(net: DenseNet, layer: int) -> Part:
 
 
 def _log_second_moment(tensor: str, layer: int, net: DenseNet) -> Predicted:
-    mean, variance = _sum_of(net, tensor, layer)
+    mean, variance = log_of_square(net, tensor, layer)
     require(variance > 0, "the value is random")
     size = net.widths[layer] * (net.widths[layer - 1] if tensor == "weight_gradient" else 1)
     return Predicted(value=mean - math.log(size), variance=variance, law=_law(net, tensor, layer), log=True)
 
 
 def _log_variance(tensor: str, layer: int, net: DenseNet) -> Predicted:
-    variance = _sum_of(net, tensor, layer)[1]
+    variance = log_of_square(net, tensor, layer)[1]
     require(variance > 0, "the value is random")
     return Predicted(value=variance)
 
 
 def _law(net: DenseNet, tensor: str, layer: int) -> Law | None:
-    return log_law(_factors(net, tensor, layer)) if net.depth <= LONGEST_LAW else None
+    return log_law(factors_of(net, tensor, layer)) if net.depth <= LONGEST_LAW else None
 
 
-def _factors(net: DenseNet, tensor: str, layer: int) -> list[Factor]:
+def factors_of(net: DenseNet, tensor: str, layer: int) -> list[Factor]:
     """Every factor of the value, those of the input and the output gradient included."""
-    entering = _of_tensor(net.input, net.widths[0])[1] if tensor not in BACKWARD_ALONE else ()
+    if tensor == "activation" and layer == 0:
+        return list(_of_tensor(net.one_input, net.widths[0])[1])
+    entering = _of_tensor(net.one_input, net.widths[0])[1] if tensor not in BACKWARD_ALONE else ()
     before = [*entering, *_layers(net, range(1, layer))] if tensor not in BACKWARD_ALONE else []
     own = Factor(net.widths[layer], 1.0)
     if tensor == "preactivation":
@@ -295,15 +297,20 @@ def _layers(net: DenseNet, layers: Iterable[int]) -> list[Factor]:
 
 
 def log_law(factors: list[Factor]) -> Law | None:
-    """The law of a sum of logs of independent factors about its mean; None where their slopes differ.
+    """The law of a sum of logs of independent factors about its mean; None where two slopes besides 1 differ.
 
     >>> log_law([Factor(8, 0.0), Factor(4, 0.0)]).parameters
     {'widths': (8, 4)}
+    >>> log_law([Factor(8, 1.0), Factor(4, 0.0)]).parameters
+    {'widths': (4,), 'linear_widths': (8,)}
     """
-    slopes = {factor.slope for factor in factors}
-    if len(slopes) != 1:
+    linear = tuple(factor.width for factor in factors if abs(factor.slope) == 1)
+    bent = [factor for factor in factors if abs(factor.slope) != 1]
+    slopes = {abs(factor.slope) for factor in bent}
+    if not bent:
+        return Law("log_linear", widths=linear) if linear else None
+    if len(slopes) > 1:
         return None
-    widths, rate = tuple(factor.width for factor in factors), slopes.pop()
-    if rate == 1:
-        return Law("log_linear", widths=widths)
-    return Law("log_relu", widths=widths) if rate == 0 else Law("log_leaky", widths=widths, slope=rate)
+    widths, rate = tuple(factor.width for factor in bent), slopes.pop()
+    more = {"linear_widths": linear} if linear else {}
+    return Law("log_relu", widths=widths, **more) if rate == 0 else Law("log_leaky", widths=widths, slope=rate, **more)

@@ -8,9 +8,10 @@ from functools import partial
 import sympy as sp
 from scipy import special
 
-from theory import distributions
+from theory import central_moments, distributions
 from theory.conditions import require
 from theory.net import DenseNet, Distribution
+from theory.power_sums import known, scaled
 from theory.prediction import Law, MissingMomentError, Predicted, Prediction, TheoryError
 
 mu, sigma2, kurt, n = sp.symbols("mu sigma2 kappa n", positive=True)
@@ -51,6 +52,7 @@ def entries(tensor: str, statistic_of: str, layer: int, statistic: str = "mean")
         expression=EXPRESSIONS[statistic_of, statistic],
         evaluate=partial(_entries, tensor, statistic_of, layer, statistic),
         assumptions=("independent entries (an orthogonal matrix: Haar)", "a law with the moments named"),
+        inputs="any" if tensor in ("weight", "bias") else "one",
         derivation=(
             r"Entries have one law with mean $\mu$, variance $\sigma^2$ and kurtosis $\kappa$, symmetric about $\mu$.",
             r"$E x^2 = \sigma^2 + \mu^2$ and $E x^4 = \kappa\sigma^4 + 6\sigma^2\mu^2 + \mu^4$.",
@@ -64,7 +66,7 @@ def _law_and_size(net: DenseNet, tensor: str, layer: int) -> tuple[Distribution,
         return net.weight(layer), net.widths[layer] * net.widths[layer - 1]
     if tensor == "bias":
         return net.bias(layer), net.widths[layer]
-    source = net.input if tensor == "input" else net.output_gradient
+    source = net.one_input if tensor == "input" else net.output_gradient
     require(isinstance(source, Distribution), f"the {tensor.replace('_', ' ')} is random")
     assert isinstance(source, Distribution)
     return source, net.widths[layer]
@@ -81,13 +83,16 @@ def _entries(tensor: str, statistic_of: str, layer: int, statistic: str, net: De
         return _orthogonal(law, statistic_of, statistic, max(net.widths[layer], net.widths[layer - 1]))
     if statistic == "variance":
         scatter = _scatter(law, 1) / size
-        require(scatter > 0, "the mean square is random, with a variance that a float can hold")
+        require(
+            math.isfinite(scatter) and scatter > 0, "the mean square is random, with a variance that a float can hold"
+        )
         return Predicted(value=scatter, variance=_squared_departure_variance(law, size))
     half = 1 if statistic_of == "second_moment" else 2
-    value = distributions.raw_moment(law, half)
-    require(value > 0, "the value is one that a float can hold")
+    second = distributions.raw_moment(law, 1)
+    value = second if half == 1 else distributions.relative_moment(law, half) * second * second
+    require(math.isfinite(value) and value > 0, "the value is one that a float can hold")
     try:
-        variance: float | None = _scatter(law, half) / size
+        variance = known(_scatter(law, half) / size)
     except MissingMomentError:
         variance = None
     gaussian = distributions.is_gaussian(law) and distributions.mean(law) == 0 and half == 1
@@ -95,9 +100,9 @@ def _entries(tensor: str, statistic_of: str, layer: int, statistic: str, net: De
 
 
 def _scatter(law: Distribution, half: int) -> float:
-    """Variance of x^(2 half)."""
+    """Variance of x^(2 half); NaN where only the float is too small."""
     relative = distributions.relative_moment(law, 2 * half) - distributions.relative_moment(law, half) ** 2
-    return distributions.raw_moment(law, 1) ** (2 * half) * relative
+    return scaled(relative, *(distributions.raw_moment(law, 1),) * (2 * half))
 
 
 def _mean(law: Distribution, size: int) -> Predicted:
@@ -128,18 +133,17 @@ def _log_second_moment(law: Distribution, size: int, statistic: str) -> Predicte
     require(gaussian, "the entries are Gaussian with mean 0")
     spread = float(special.polygamma(1, size / 2))
     if statistic == "variance":
-        return Predicted(value=spread)
+        fourth = float(special.polygamma(3, size / 2))  # cumulant of log chi2
+        return Predicted(value=spread, variance=fourth + 2 * spread**2)
     value = math.log(2 * distributions.variance(law) / size) + float(special.digamma(size / 2))
     return Predicted(value=value, variance=spread, law=Law("log_linear", widths=(size,)), log=True)
 
 
 def _squared_departure_variance(law: Distribution, size: int) -> float | None:
     """Variance of (mean square - its mean)^2: fourth central moment of a mean of independent x^2."""
-    from theory.finite_width import from_raw
-
     try:
         mean = distributions.raw_moment(law, 1)
-        moments = from_raw(size, *(distributions.relative_moment(law, k) for k in (2, 3, 4)))
+        moments = central_moments.of_mean(size, *(distributions.relative_moment(law, k) for k in (2, 3, 4)))
     except TheoryError:
         return None
     square = mean * mean

@@ -6,8 +6,9 @@ A `Prediction` holds symbols only. `Prediction.at(net)` puts the numbers of one 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,7 @@ class Law:
         object.__setattr__(self, "parameters", parameters)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Prediction:
     """A statement in symbols about one observable of one layer.
 
@@ -70,6 +71,7 @@ class Prediction:
         derivation: The steps, one sentence each; formulas between dollar signs are LaTeX.
         states: Facts from which the value follows by arithmetic; no backend may assume one of them.
         evaluate: Puts a network's numbers in; stable where the plain expression is not.
+        inputs: What of the input it is about: "one", "several" (fixed rows), or "any" where the input plays no part.
         next_order: Relative size c/n^k of the first neglected term at a network, with k (LEADING_ORDER).
     """
 
@@ -85,18 +87,27 @@ class Prediction:
     reference: str = "elementary"
     derivation: tuple[str, ...] = ()
     states: frozenset[str] = frozenset()
+    inputs: str = "one"
     next_order: Callable[[DenseNet], tuple[float, int]] | None = field(default=None, repr=False)
 
     def at(self, net: DenseNet) -> Predicted:
         """The numbers of one network put in.
 
         Raises:
-            TheoryError: if the network does not meet the assumptions.
+            TheoryError: if the network does not meet the assumptions, or no float holds the value.
         """
-        return self.evaluate(net)
+        rows = len(net.inputs)
+        if self.inputs == "one" and rows:
+            raise TheoryError(f"the statement needs that the network has one input; this one has {rows}.")
+        if self.inputs == "several" and rows < 2:
+            raise TheoryError("the statement needs that the network has two or more inputs, as rows of values.")
+        predicted = self.evaluate(net)
+        if not math.isfinite(predicted.value):
+            raise TheoryError(f"the value is {predicted.value}, which no float holds; take the log.")
+        return _with_scatter(predicted)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Predicted:
     """A prediction with numbers: the value, and the scatter of one network's value.
 
@@ -114,3 +125,22 @@ class Predicted:
     law: Law | None = None
     log: bool = False
     variance_is_bound: bool = False
+
+
+_ROUNDING = 1e-12
+
+
+def _with_scatter(predicted: Predicted) -> Predicted:
+    """The same with a variance that is one: 0 where it is below 0 by rounding, None where it is not known.
+
+    Raises:
+        TheoryError: if it is below 0 by more.
+    """
+    variance = predicted.variance
+    if variance is None or 0 <= variance < math.inf:
+        return predicted
+    if not math.isfinite(variance):
+        return replace(predicted, variance=None)
+    if -variance > _ROUNDING * predicted.value**2:
+        raise TheoryError(f"the variance over networks comes out as {variance}, below 0: its integrals are not exact.")
+    return replace(predicted, variance=0.0)

@@ -6,13 +6,17 @@ independent, and each has a law of one layer's widths alone.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
+from typing import TypeVar
 
+import numpy as np
 import sympy as sp
 
 from theory import distributions
 from theory.backward import reached_power_sums
 from theory.conditions import (
+    alive,
+    all_gaussian,
     homogeneous_slope,
     no_biases,
     nonzero_input,
@@ -24,16 +28,19 @@ from theory.conditions import (
     zero_mean_weights,
 )
 from theory.forward import FACTS, HE, SYMMETRIC, ratio_law
+from theory.laws.steps import shares
 from theory.net import DenseNet, Distribution
 from theory.power_sums import known
 from theory.prediction import Law, MissingMomentError, Predicted, Prediction
 from theory.symbols import N, c2_of, l, t, v
+from theory.symbols import a as alpha
 
 _H = N[l - 1] * v[l] * c2_of(l - 1)
 _X = N[l - 1] * v[l] * c2_of(l)
 _DELTA = N[l + 1] * v[l + 1] * c2_of(l) * t[l]
 _G = N[l + 1] * v[l + 1] * c2_of(l + 1) * t[l + 1]
 
+Quantity = TypeVar("Quantity", float, sp.Expr)
 GIVEN = "given that the denominator is not 0"
 
 
@@ -225,13 +232,91 @@ def _activation_gradient_ratio(layer: int, net: DenseNet) -> Predicted:
     return Predicted(value=value, variance=known(value * value * (relative - 1)), law=law)
 
 
+class inverse_mean(sp.Function):  # noqa: N801  (a function in formulas)
+    """kappa(n, a) = E [sum_i phi'(z_i)^2 / sum_i phi(z_i)^2] over n standard normals: n/(n - 2) at a = 1."""
+
+    @classmethod
+    def eval(cls, n: sp.Expr, a: sp.Expr) -> sp.Expr | None:
+        """A number where both arguments are numbers."""
+        return sp.Float(mean_of_inverse(int(n), float(a)), 17) if n.is_Number and a.is_Number else None
+
+
+@lru_cache(maxsize=1024)
+def mean_of_inverse(width: int, rate: float) -> float:
+    """E of sum phi'(z_i)^2 / sum phi(z_i)^2 for a slope that is not 0: E [(A + a^2 (n - A)) / c] / (n - 2).
+
+    >>> mean_of_inverse(5, 1.0)
+    1.6666666666666667
+    """
+    require(width > 2, "the layer has more than 2 units: the mean of the ratio is infinite")
+    square = rate**2
+    if square == 1:
+        return width / (width - 2)
+    require(rate != 0, "no layer may have 1 or 2 units on alone, as ReLU layers do: the mean of the ratio is infinite")
+    weight, log_share = shares(width, rate)
+    counted, _ = shares(width, rate, counts=True)
+    return width * float((square * weight + (1 - square) * counted) @ np.exp(-log_share)) / (width - 2)
+
+
+_WEIGHT_RATIO = N[l + 1] * v[l + 1] / (N[l - 1] * v[l]) * inverse_mean(N[l], alpha[l])
+
+
+def weight_gradient_ratio(layer: int) -> Prediction:
+    """Mean of |dW_l|^2/(N_l N_{l-1}) over |dW_{l+1}|^2/(N_{l+1} N_l), l < L; linear and leaky layers (C8)."""
+    return Prediction(
+        entry="C8",
+        statement="The squared weight gradients of neighbouring layers have the same factors but one: the same masks "
+        "on two independent Gaussian vectors; infinite in the mean for ReLU.",
+        observable="weight_gradient.ratio",
+        layer=layer,
+        expression=_WEIGHT_RATIO,
+        evaluate=partial(_weight_gradient_ratio, layer),
+        assumptions=(*STANDARD, "Gaussian weights in layers l and l + 1", "no biases in layer l", "N_l > 2, a not 0"),
+        derivation=(
+            r"$|\partial\ell/\partial W_l|^2 = |\delta_l|^2|x_{l-1}|^2$.",
+            r"$|x_l|^2 = v_l|x_{l-1}|^2\sum_i\varphi(z_i)^2$ with $z = h_l/(\sqrt{v_l}|x_{l-1}|)$ standard normal.",
+            r"$|\delta_l|^2 = v_{l+1}|\delta_{l+1}|^2\sum_i\varphi'(z_i)^2\xi_i^2$, with $\xi = W_{l+1}^T\delta_{l+1}/"
+            r"(\sqrt{v_{l+1}}|\delta_{l+1}|)$ standard normal and independent of $z$: along $x_l$ by the fair signs of "
+            r"$\delta_{l+1}$, across as $W_{l+1}$ is Gaussian.",
+            r"So the ratio of sums is $\frac{v_{l+1}}{v_l}\sum\varphi'(z_i)^2\xi_i^2/\sum\varphi(z_i)^2$, with mean "
+            r"$\frac{v_{l+1}}{v_l} E[\sum\varphi'(z_i)^2/\sum\varphi(z_i)^2]$: "
+            r"$\frac{N_l}{N_l-2}$ for linear layers.",
+            r"For ReLU one unit is on with positive probability, and $E\,1/\chi^2_1 = \infty$.",
+        ),
+        states=FACTS,
+    )
+
+
+def _weight_gradient_ratio(layer: int, net: DenseNet) -> Predicted:
+    reached_power_sums(net, "preactivation_gradient", layer)  # the conditions on every layer from here on
+    _require_gradient(net)
+    rate = homogeneous_slope(net, layer)
+    require(all_gaussian(net, layer, layer + 1), "the weights of layers l and l + 1 are Gaussian")
+    require(no_biases(net, layer, layer), "layer l has no biases")
+    require(alive(net)[layer - 1] == 1, "a signal always reaches the layer")
+    n, variances = net.widths[layer], [distributions.variance(net.weight(k)) for k in (layer, layer + 1)]
+    scale = net.widths[layer + 1] * variances[1] / (net.widths[layer - 1] * variances[0])
+    mean = mean_of_inverse(n, rate)
+    variance = None
+    if rate == 1 and n > 4:
+        variance = known((scale * mean) ** 2 * ((n + 2) * (n - 2) / (n * (n - 4)) - 1))
+    return Predicted(value=scale * mean, variance=variance)
+
+
 def _backward_conditions(net: DenseNet, lowest: int, masked: int) -> tuple[float, float]:
     """Slope of the masking layer and what conditioning on the denominator does to its mask (t of the symbols)."""
     reached_power_sums(net, "preactivation_gradient", masked)  # the conditions on every layer from here on
+    _require_gradient(net)
     require(zero_mean_weights(net, lowest), f"the weights of layer {lowest} are random with mean 0")
     rate, factor = homogeneous_slope(net, masked), ratio_gate(net, masked)
     require(factor > 0, "the probability that a layer is dead is known")
     return rate, factor
+
+
+def _require_gradient(net: DenseNet) -> None:
+    law = output_law(net)
+    nonzero = distributions.zero_probability(law) < 1 if isinstance(law, Distribution) else any(law)
+    require(nonzero, "the output gradient is not always 0: no network has the ratio")
 
 
 def _uniform_direction(net: DenseNet, layer: int) -> bool:
@@ -242,8 +327,8 @@ def _uniform_direction(net: DenseNet, layer: int) -> bool:
     return isinstance(law, Distribution) and distributions.is_gaussian(law) and distributions.mean(law) == 0
 
 
-def relative_variance(width: sp.Expr, slope: sp.Expr) -> sp.Expr:
-    """Relative variance of one layer's factor with Gaussian weights (C2).
+def relative_variance(width: Quantity, slope: Quantity) -> Quantity:
+    """Relative variance of one layer's factor with Gaussian weights, in numbers or in symbols (C2).
 
     >>> n = sp.Symbol("n", positive=True)
     >>> relative_variance(n, sp.Integer(0)), relative_variance(n, sp.Integer(1))

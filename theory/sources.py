@@ -8,28 +8,9 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theory.formulas import formula, substitute
+from theory.formulas import formula
 from theory.prediction import Prediction, TheoryError
 from theory.symbols import L, N, a, gamma2, l, m0, q, v
-
-__all__ = [
-    "d2l_backward_condition",
-    "d2l_forward_condition",
-    "d2l_product_second_moment",
-    "d2l_variance",
-    "fleuret_activation_gradient",
-    "fleuret_bias_gradient",
-    "fleuret_forward",
-    "fleuret_weight_gradient",
-    "fleuret_weight_gradient_corrected",
-    "formula",
-    "relu_halving_backward",
-    "relu_halving_backward_ratio",
-    "relu_halving_forward",
-    "substitute",
-    "torch_linear_as_unit_gain",
-    "variance_of_inputs_after_relu",
-]
 
 FLEURET = "Fleuret, EE-559, handout 5.5 (2019)"
 D2L = "Zhang et al., Dive into Deep Learning, 'Numerical Stability and Initialization'"
@@ -54,24 +35,6 @@ def d2l_variance(layer: int) -> Prediction:
             r"$o_i = \sum_j w_{ij} x_j$ and $E[o_i] = \sum_j E[w_{ij} x_j] = 0$.",
             r"Var$[o_i] = E[o_i^2] = \sum_j E[w_{ij}^2] E[x_j^2]$.",
             r"$= n_{in}\sigma^2\gamma^2$.",
-        ),
-    )
-
-
-def d2l_forward_condition(layer: int) -> Prediction:
-    """The variance stays fixed if n_in sigma^2 = 1 (B1): E h_l^2 = E x_0^2."""
-    return formula(
-        m0,
-        "preactivation.second_moment",
-        layer,
-        entry="B1",
-        statement="The variance of the outputs is that of the inputs if n_in sigma^2 = 1.",
-        assumptions=("no nonlinearity", "n_in sigma^2 = 1 in every layer"),
-        reference=D2L,
-        derivation=(
-            r"Var$[o_i] = n_{in}\sigma^2\gamma^2$.",
-            r"It is $\gamma^2$ if $n_{in}\sigma^2 = 1$.",
-            r"Layer by layer nothing changes.",
         ),
     )
 

@@ -75,9 +75,9 @@ def _activations() -> list[str]:
 
 
 def _observables() -> list[str]:
-    from mcverify.observables import names
+    from mcverify.observables import PREDICTED_ONLY, names
 
-    return names()
+    return [*names(), *(f"{name}  (predicted only)" for name in PREDICTED_ONLY)]
 
 
 @click.command(short_help="Show what a study claims, and where its statements are from.")

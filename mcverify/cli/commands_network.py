@@ -8,7 +8,7 @@ import click
 
 from mcverify.cli.commands_run import command_of
 from mcverify.cli.options import of_a_network, with_backend, with_json, with_quiet, with_seed, with_workers
-from mcverify.cli.shell import Session
+from mcverify.cli.shell import Session, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ DEFAULT_REPLICATES = 4000
 @click.command(short_help="What the theory says of one network.")
 @of_a_network
 @click.option("--explain", is_flag=True, help="Each formula with its assumptions and derivation.")
-@click.option("--latex", is_flag=True, help="Each formula, in LaTeX.")
+@click.option("--latex", is_flag=True, help="Each formula, in LaTeX; so are those of --json.")
 @click.option("--observable", "observables", multiple=True, metavar="NAME", help="This one alone; can be repeated.")
 @with_json
 @click.pass_obj
@@ -43,20 +43,28 @@ def predict(
     net = network_from(network, take_flags(given))
     from mcverify import api  # after the network: its mistakes need not wait for numba
 
-    if explain or latex:
-        from mcverify.cli.explain import explained
-
-        text = explained(api.predictions(net, observables or None), width=output.columns(), latex=latex, steps=explain)
-        output.emit(text)
-        return
-    frame = api.predict(net, observables or None)
+    for sentence in api.silences(net, observables):
+        say(sentence)
     if as_json:
-        counts = {"predictions": len(frame)}
-        output.emit(output.document(command_of(session.arguments), _records(frame), counts, _provenance(net)))
-    else:
+        records = _records(api.predict(net, observables or None), latex)
+        counts = {"predictions": len(records)}
+        output.emit(output.document(command_of(session.arguments), records, counts, _provenance(net)))
+    elif explain or latex:
+        from mcverify.cli.explain import explained, in_the_limit
+
+        pairs = api.predictions(net, observables or None)
+        text = explained(pairs, width=output.columns(), latex=latex, steps=explain) if pairs else ""
+        limit = in_the_limit(net, output.columns()) if explain and not observables and net.input_rows is None else ""
+        output.emit(text + limit)
+    elif rows := _records(api.predict(net, observables or None)):
         columns = ("layer", "observable", "statistic", "value", "exactness")
-        rows = [[output.number(row[name]) for name in columns] for row in _records(frame)]
-        output.emit_rich(output.table(columns, rows, right=("layer", "value")))
+        entries = [
+            [output.number(row[name]).replace("_WIDTH", " WIDTH").replace("_ORDER", " ORDER") for name in columns]
+            for row in rows
+        ]
+        output.emit_rich(output.table(columns, entries, right=("layer", "value")))
+    elif not observables:
+        say("The theory states nothing of this network.")
 
 
 @click.command(short_help="What random networks of one kind do.")
@@ -108,8 +116,12 @@ def _observed(frame: pd.DataFrame) -> Table:
     return table(("layer", "observable", "statistic", "value", "error"), rows, right=("layer", "value", "error"))
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+def _records(frame: pd.DataFrame, latex: bool = False) -> list[dict[str, Any]]:
+    """The rows of a frame; with expressions in LaTeX where that is asked for."""
+    from theory import notation
+
+    rows = [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+    return [{**row, "expression": notation.latex(row["expression"])} for row in rows] if latex else rows
 
 
 def _provenance(net: Network) -> dict[str, Any]:

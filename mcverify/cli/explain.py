@@ -8,9 +8,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from mcverify.cli.output import number
-from mcverify.report.plainmath import in_plain_text, to_text
+from mcverify.report.plainmath import in_plain_text, in_symbols, to_text
 
 if TYPE_CHECKING:
+    from mcverify.network import Network
     from theory.prediction import Predicted, Prediction
 
 Pair = tuple["Prediction", "Predicted"]
@@ -42,13 +43,23 @@ def explained(pairs: Sequence[Pair], *, width: int, latex: bool, steps: bool) ->
     return "\n\n".join(parts) + "\n"
 
 
+def in_the_limit(network: Network, width: int) -> str:
+    """What the network does at infinite width: fixed points, their stability, rates and depth scales."""
+    from mcverify.bridge import to_theory
+    from theory.mean_field.summary import summary
+
+    lines = [line for text in summary(to_theory(network)) for line in _filled(text, width, "  ", "    ")]
+    return "\n".join(["", "In the limit of infinite width", *lines]) + "\n"
+
+
 def _symbols(pairs: Sequence[Pair], width: int, latex: bool) -> str:
     from theory import notation
 
     rows = notation.legend([prediction.expression for prediction, _ in pairs])
     lines = ["Notation", *(line for text in NOTATION for line in _filled(text, width, "  "))]
     for symbol, meaning in rows:
-        lines += _filled(f"{symbol if latex else to_text(symbol)}: {meaning}", width, "  ", "      ")
+        shown = f"{symbol}: {meaning}" if latex else f"{to_text(symbol)}: {in_plain_text(meaning)}"
+        lines += _filled(shown, width, "  ", "      ")
     return "\n".join(lines)
 
 
@@ -71,10 +82,10 @@ def _statement(group: list[Pair], width: int, latex: bool, steps: bool) -> Itera
     yield from _filled(_values(group), width, "  ", "    ")
     if not steps:
         return
-    yield from _filled(said.statement, width, "  ")
+    yield from _filled(in_symbols(said.statement), width, "  ")
     yield from _filled(f"{CLASSES[str(said.exactness)].capitalize()} [{said.entry}; {said.reference}].", width, "  ")
     for assumption in said.assumptions:
-        yield from _filled(f"- assumes {assumption}", width, "  ", "    ")
+        yield from _filled(f"- assumes {in_symbols(assumption)}", width, "  ", "    ")
     for count, step in enumerate(said.derivation, 1):
         yield from _filled(f"{count}. {step if latex else in_plain_text(step)}", width, "  ", "     ")
 

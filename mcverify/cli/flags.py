@@ -56,6 +56,8 @@ def spec(key: str, text: str) -> Any:
 
     >>> spec("activation", "leaky_relu:negative_slope=0.1")
     {'activation': 'leaky_relu', 'negative_slope': '0.1'}
+    >>> spec("activation", "expression=x*tanh(x)")
+    {'expression': 'x*tanh(x)'}
     >>> spec("weights", "he_normal")
     'he_normal'
     >>> spec("weights", "normal:variance=2/fan_in")
@@ -65,6 +67,8 @@ def spec(key: str, text: str) -> Any:
     """
     from mcverify.errors import InputError
 
+    if key in ("activation", "output_activation") and text.partition("=")[0].strip() == "expression":
+        return {"expression": text.partition("=")[2].strip()}
     name, *pairs = [part.strip() for part in text.split(":")]
     parameters: dict[str, Any] = {}
     for pair in pairs:

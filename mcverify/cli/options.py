@@ -70,7 +70,9 @@ of_a_run = _together(
 of_a_network = _together(
     click.argument("network", required=False, metavar="[NETWORK.toml]"),
     click.option("--widths", metavar="LIST", help="Such as 784,512x10,10: ten layers of 512."),
-    click.option("--activation", metavar="SPEC", help="Such as relu, or leaky_relu:negative_slope=0.1."),
+    click.option(
+        "--activation", metavar="SPEC", help="Such as relu, leaky_relu:negative_slope=0.1, or 'expression=x*tanh(x)'."
+    ),
     click.option("--output-activation", metavar="SPEC", help="Activation of the last layer  [default: as the others]"),
     click.option("--weights", metavar="SPEC", help="A scheme or law: he_normal, or normal:variance=2/fan_in."),
     click.option("--biases", metavar="SPEC", help="A scheme or law, such as normal:variance=0.01  [default: zeros]"),

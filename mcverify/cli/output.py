@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -44,30 +44,58 @@ def emit_rich(*parts: RenderableType) -> None:
 
     terminal = sys.stdout.isatty()
     buffer = io.StringIO()
-    width = None if terminal else WIDTH
-    console = Console(file=buffer, force_terminal=terminal, width=width, highlight=False, emoji=False, markup=False)
+    console = Console(file=buffer, force_terminal=terminal, width=columns(), highlight=False, emoji=False, markup=False)
     for part in parts:
         console.print(part)
     emit("\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n")
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> Table:
-    """A table without lines; text is folded where it doesn't fit, never cut.
+def table(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: Sequence[str] = (),
+    spare: Sequence[str] = (),
+    gap: int = 2,
+) -> Table:
+    """A table without lines; text that doesn't fit is folded between words, never cut.
 
     Args:
-        columns: Their heads.
+        heads: Those of the columns.
         rows: One entry a column.
         right: The columns aligned to the right; they are not folded.
+        spare: Columns that are left out where the words of the others do not fit, the first of them first.
+        gap: Blanks between columns where there is room.
     """
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in columns:
-        made.add_column(name, justify="right" if name in right else "left", overflow="fold", no_wrap=name in right)
-    for row in rows:
-        made.add_row(*[Text(str(entry)) for entry in row])
+    lines = [list(map(str, heads)), *([str(entry) for entry in row] for row in rows)]
+    fixed = set(right)
+    for name in spare:
+        if sum(_widths(lines, fixed, least=True)) + len(lines[0]) - 1 > columns():
+            at = lines[0].index(name)
+            lines = [[*line[:at], *line[at + 1 :]] for line in lines]
+    least, natural_widths = _widths(lines, fixed, least=True), _widths(lines, fixed)
+    gap = max(1, min(gap, (columns() - sum(natural_widths)) // max(len(least) - 1, 1)))
+    made = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
+    room = columns() - gap * (len(least) - 1) - sum(least)
+    for name, narrow, natural in zip(lines[0], least, natural_widths, strict=True):
+        more = min(max(room, 0), natural - narrow)
+        room -= more
+        made.add_column(name, justify="right" if name in fixed else "left", overflow="fold", width=narrow + more)
+    for line in lines[1:]:
+        made.add_row(*map(Text, line))
     return made
+
+
+def _widths(lines: Sequence[Sequence[str]], fixed: Collection[str], *, least: bool = False) -> list[int]:
+    """The width of each column: that of its longest entry, or the least one that breaks no word."""
+    widths = []
+    for head, *entries in zip(*lines, strict=True):
+        parts = [word for entry in entries for word in entry.split()] if least and head not in fixed else entries
+        widths.append(max(map(len, [head, *parts])))
+    return widths
 
 
 def number(value: Any, digits: int = 6) -> str:

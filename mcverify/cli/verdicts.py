@@ -50,7 +50,7 @@ def _by_claim(judged: Sequence[Judged]) -> RenderableType:
         )
         for judged_one in judged
     ]
-    return table(columns, rows, right=("predicted", "observed", "networks"))
+    return table(columns, rows, right=("predicted", "observed", "networks"), spare=("networks",))
 
 
 def _by_group(study: StudyOutcome) -> RenderableType:
@@ -59,7 +59,7 @@ def _by_group(study: StudyOutcome) -> RenderableType:
         groups.setdefault(_group(judged), []).append(judged)
     columns = ("statement", "claims", "expected", "as expected", "not")
     rows = [(name, len(members), _expected(members), *_split(members)) for name, members in groups.items()]
-    return table(columns, rows, right=("claims", "as expected", "not"))
+    return table(columns, rows, right=("claims", "as expected", "not"), spare=("expected",))
 
 
 def _group(judged: Judged) -> str:

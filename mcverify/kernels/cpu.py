@@ -39,7 +39,12 @@ STATE_BYTES = 1 << 27
 STORE_BYTES = 12 << 20
 VECTOR_SCALARS = ("mcverify.kernels.templates.powers",)
 SCALARS = ("mcverify.rng.philox", "mcverify.rng.variates", *VECTOR_SCALARS)
-LAYER_SCALARS = ("mcverify.functions", *VECTOR_SCALARS)
+GIVEN = (
+    "given_phi, given_derivative = scalar(given_phi), scalar(given_derivative)",
+    *("@scalar", "def phi(h, a):", "    return np.float64(given_phi(h))"),
+    *("@scalar", "def derivative(h, a):", "    return np.float64(given_derivative(h))"),
+)
+"""Lines that make the functions of one argument, which a user gave, those of the template."""
 
 
 def simulate_block(net: Network, seed: int, first: int, count: int) -> Block:
@@ -88,8 +93,13 @@ def weights_module(law: Law) -> ModuleType:
 
 def layers_module(activation: Activation) -> ModuleType:
     """The compiled kernels of an activation."""
-    settings = (f"phi = {activation.name}", f"derivative = {activation.name}_derivative")
-    return load("layers", LAYER_SCALARS, settings)
+    form = activation.form
+    if form.given is None:
+        settings = (f"phi = {form.phi.__name__}", f"derivative = {form.derivative.__name__}")
+        return load("layers", (form.phi.__module__, *VECTOR_SCALARS), settings)
+    phi, derivative, digest = form.given
+    made = (*GIVEN, f"# phi and derivative are those of {digest}")
+    return load("layers", VECTOR_SCALARS, made, (("given_phi", phi), ("given_derivative", derivative)))
 
 
 def split(std: float) -> tuple[np.float32, int]:
@@ -194,7 +204,7 @@ class _Chunk:
             phi, x, active = net.activation_of(layer), np.empty_like(h), self.extra["active_fraction"][layer - 1]
             _, second, _, h_exponent = self.powers["preactivation"].rows(layer - 1)
             alive, rows = self.extra["alive"][layer - 1], self.powers["activation"].rows(layer - 1)
-            about = (self.lanes, phi.constant, phi.homogeneous, second, h_exponent, active, alive)
+            about = (self.lanes, phi.constant, phi.homogeneous, phi.flat, second, h_exponent, active, alive)
             plan.activations[layer - 1].activate(x, h, *about, *rows, self.kinds)
             self.derivatives.append(h)
             self.x, exponent = x, rows[3]
@@ -265,11 +275,12 @@ class _Chunk:
         """Every layer from the last."""
         net, lanes = self.net, self.lanes
         for layer in range(net.depth, 0, -1):
-            homogeneous, source = net.activation_of(layer).homogeneous, self.plan.weights[layer - 1]
+            phi, source = net.activation_of(layer), self.plan.weights[layer - 1]
+            flat = phi.homogeneous or phi.flat
             _, second, _, exponent = self.powers["activation_gradient"].rows(layer)
             rows = self.powers["preactivation_gradient"].rows(layer - 1)
             self.plan.activations[layer - 1].through(
-                self.g, self.derivatives[layer - 1], lanes, homogeneous, second, exponent, *rows, self.kinds
+                self.g, self.derivatives[layer - 1], lanes, flat, second, exponent, *rows, self.kinds
             )
             fan_in, delta, (z, *how) = net.widths[layer - 1], self.g, self.weights(layer)
             self.g = np.zeros(fan_in * lanes)

@@ -96,7 +96,8 @@ class _One:
         elif np.any(np.isnan(x)):
             self.mark(NAN)
         elif not np.any(x):
-            self.mark(UNDERFLOW if np.any(h) and not phi.homogeneous else DEAD)
+            lost = e < -LARGEST_POWER if phi.flat else np.any(h)
+            self.mark(UNDERFLOW if lost and not phi.homogeneous else DEAD)
         return x, x_exponent
 
     def backward(self, g: Vector, e: int) -> None:
@@ -106,7 +107,7 @@ class _One:
         for layer in range(net.depth, 0, -1):
             phi, h = net.activation_of(layer), self.preactivations[layer - 1]
             delta = g * phi.derivative(h)
-            if np.any(g) and not np.any(delta) and not phi.homogeneous:
+            if np.any(g) and not np.any(delta) and not (phi.homogeneous or phi.flat):
                 self.mark(UNDERFLOW)
             for tensor in ("preactivation_gradient", "bias_gradient"):
                 scaled_delta, delta_exponent = self.record(tensor, layer - 1, delta, e)

@@ -10,9 +10,16 @@ from xml.etree import ElementTree as ET
 from mcverify.report.mathml import Formula, tree
 from mcverify.report.prose import spans
 
+_PRIMES = re.compile("[′″‴⁗']+")
+_POWERED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻′″‴⁗]$")
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _BINARY = set("=<>≤≥≈∼~≠+−-→∝⊙×∈∣")
 _WORD = re.compile(r"[\w.′']+")
+_GREEK = {
+    **{"phi": "φ", "delta": "δ", "gamma": "γ", "beta": "β", "epsilon": "ε", "kappa": "κ"},
+    **{"mu": "μ", "sigma": "σ", "psi": "ψ", "rho": "ρ", "pi": "π"},
+}
+_SPELLED = re.compile(rf"(?<![A-Za-z_])({'|'.join(_GREEK)})(?=\b|_)")
 
 
 def in_plain_text(text: str) -> str:
@@ -22,6 +29,30 @@ def in_plain_text(text: str) -> str:
     'So Eφ(h)² = (1 + a²)/2 E h².'
     """
     return "".join(to_text(span.text) if span.kind in ("math", "display") else span.text for span in spans(text))
+
+
+def in_symbols(text: str) -> str:
+    """A sentence whose formulas are spelled in ASCII, with the symbols that formulas in plain text have.
+
+    >>> in_symbols("E phi'(h)^2 is (1 + a^2)/2, over 1-2^-N; delta_l times x_{l-1}.")
+    'E φ′(h)² is (1 + a²)/2, over 1−2^(−N); δ_l times x_(l−1).'
+    """
+    text = _SPELLED.sub(lambda found: _GREEK[found[0]], text).replace("φ'", "φ′")
+    text = (
+        text.replace("sqrt(", "√(")
+        .replace(" -> ", " → ")
+        .replace("dloss/d", "∂loss/∂")
+        .replace("!=", "≠")
+        .replace("chi2", "χ²")
+    )
+    text = re.sub(r"\^\d+(?!\w|\.\d)", lambda found: found[0][1:].translate(_SUPERSCRIPTS), text)
+    text = re.sub(r"([_^])\{([^{}]*)\}|([_^])(-\w+)", _script, text)
+    return re.sub(r"(?<=[\w)²⁴] )-(?= [\w(|])|(?<=[ =(])-(?=[\w(])|(?<=\d)-(?=\w)", "−", text)
+
+
+def _script(found: re.Match[str]) -> str:
+    sign, inside = found[1] or found[3], found[2] or found[4]
+    return f"{sign}({inside.replace('-', '−')})"
 
 
 @lru_cache(maxsize=4096)
@@ -65,13 +96,15 @@ def _row(children: list[ET.Element]) -> str:
 
 
 def _runs_together(line: str, piece: str) -> bool:
-    letters = line[-1].isalnum() or line[-1] in ")²³⁴⁰¹⁵⁶⁷⁸⁹′"
+    letters = line[-1].isalnum() or line[-1] in ")²³⁴⁰¹⁵⁶⁷⁸⁹′″‴"
     return letters and (piece[0].isalnum() or piece[0] in "∑∏√") and not (piece[0] in "φψσ" and line[-1] == "E")
 
 
-def _base(node: ET.Element) -> str:
+def _base(node: ET.Element, powered: bool = False) -> str:
+    """What scripts are put at: in brackets unless it is one name or closed, or if it has a power already."""
     text = _node(node).strip()
-    return text if re.fullmatch(r"[\w.′]+(\^\w+)?|.|.*\)", text) else f"({text})"
+    closed = re.fullmatch(r"[\w.′″‴⁗]+(\^\w+)?|.|.*\)", text)
+    return text if closed and not (powered and _POWERED.search(text)) else f"({text})"
 
 
 def _tight(node: ET.Element) -> str:
@@ -87,9 +120,31 @@ def _above(node: ET.Element) -> str:
     text = _tight(node)
     if re.fullmatch(r"[−-]?\d+", text):
         return text.replace("−", "-").translate(_SUPERSCRIPTS)
-    if text in ("′", "'", "''", "′′", "*", "∗", "ˆ", "^", "¯"):
+    if _PRIMES.fullmatch(text):
+        return _primes(text)
+    if text in ("*", "∗", "ˆ", "^", "¯"):
         return text
-    return f"^{text}" if _WORD.fullmatch(text) else f"^({text})"
+    return f"^{text}" if text.isalpha() or text.isdigit() else f"^({text})"
+
+
+def _primes(text: str) -> str:
+    """So many primes as one sign."""
+    count = sum({"″": 2, "‴": 3, "⁗": 4}.get(sign, 1) for sign in text)
+    return {2: "″", 3: "‴", 4: "⁗"}.get(count, "′" * count)
+
+
+def _raised(base: str, node: ET.Element) -> str:
+    """A base with what stands above it; of primes and a power the primes first, as in (φ′)²."""
+    children = list(node)
+    leading = 0
+    while node.tag == "mrow" and leading < len(children) and _PRIMES.fullmatch(_tight(children[leading])):
+        leading += 1
+    if not leading or leading == len(children):
+        return base + _above(node)
+    primes = _primes("".join(map(_tight, children[:leading])))
+    power = ET.Element("mrow")
+    power.extend(children[leading:])
+    return f"({base}{primes}){_above(power)}"
 
 
 def _bracketed(node: ET.Element) -> str:
@@ -117,9 +172,9 @@ _RULES: dict[str, Callable[[list[ET.Element]], str]] = {
     "mroot": lambda children: f"{_bracketed(children[0])}^(1/{_node(children[1]).strip()})",
     "msub": lambda children: _base(children[0]) + _below(children[1]),
     "munder": lambda children: _base(children[0]) + _below(children[1]),
-    "msup": lambda children: _base(children[0]) + _above(children[1]),
+    "msup": lambda children: _raised(_base(children[0], powered=True), children[1]),
     "mover": lambda children: _base(children[0]) + _above(children[1]),
-    "msubsup": lambda children: _base(children[0]) + _below(children[1]) + _above(children[2]),
+    "msubsup": lambda children: _raised(_base(children[0]) + _below(children[1]), children[2]),
     "munderover": lambda children: _base(children[0]) + _below(children[1]) + _above(children[2]),
     "mspace": lambda children: " ",
     "mtable": _table,

@@ -62,25 +62,25 @@ def log_linear(widths: Iterable[int]) -> MeanLaw:
     >>> round(log_linear((64, 64)).variance, 9) == round(2 * float(special.polygamma(1, 32)), 9)
     True
     """
-    return _sum("log_linear", widths, _linear_step)
+    return _sum("log_linear", [(_linear_step, widths)])
 
 
-def log_relu(widths: Iterable[int]) -> MeanLaw:
-    """Sum over layers of log chi2_A, A ~ Bin(n, 1/2) given A >= 1.
+def log_relu(widths: Iterable[int], linear_widths: Iterable[int] = ()) -> MeanLaw:
+    """Sum over layers of log chi2_A, A ~ Bin(n, 1/2) given A >= 1; log chi2_n for the linear widths.
 
     >>> round(log_relu((32,)).variance * 32 / 5, 3)
     1.136
     """
-    return _sum("log_relu", widths, _relu_step)
+    return _sum("log_relu", [(_relu_step, widths), (_linear_step, linear_widths)])
 
 
-def log_leaky(widths: Iterable[int], slope: float) -> MeanLaw:
-    """Sum over layers of log(chi2_B + slope^2 chi2_(n-B)), B ~ Bin(n, 1/2).
+def log_leaky(widths: Iterable[int], slope: float, linear_widths: Iterable[int] = ()) -> MeanLaw:
+    """Sum over layers of log(chi2_B + slope^2 chi2_(n-B)), B ~ Bin(n, 1/2); log chi2_n for the linear widths.
 
     >>> round(log_leaky((16,), 1.0).variance, 9) == round(log_linear((16,)).variance, 9)
     True
     """
-    return _sum("log_leaky", widths, lambda n: _leaky_step(n, slope))
+    return _sum("log_leaky", [(lambda n: _leaky_step(n, slope), widths), (_linear_step, linear_widths)])
 
 
 @lru_cache(maxsize=512)
@@ -116,10 +116,9 @@ def _step(p: Array, shape: Array, shift: Array) -> Step:
     return Step(p, shape, shift, (mean, m2, m3, m4 - 3 * m2**2))
 
 
-def _sum(name: str, widths: Iterable[int], step: Callable[[int], Step]) -> MeanLaw:
-    """The law of a sum over layers; equal widths are computed once."""
-    counts = Counter(int(n) for n in widths)
-    steps = [(step(n), times) for n, times in sorted(counts.items())]
+def _sum(name: str, kinds: Iterable[tuple[Callable[[int], Step], Iterable[int]]]) -> MeanLaw:
+    """The law of a sum over layers, of one kind of step or more; equal widths are computed once."""
+    steps = [(step(n), times) for step, widths in kinds for n, times in sorted(Counter(int(n) for n in widths).items())]
     mean, variance, third, fourth = (sum(times * one.cumulants[r] for one, times in steps) for r in range(4))
 
     def cumulants(s: float) -> tuple[float, float, float]:

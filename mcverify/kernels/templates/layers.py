@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from mcverify.functions import relu as phi
-from mcverify.functions import relu_derivative as derivative
+from mcverify.functions.piecewise import relu as phi
+from mcverify.functions.piecewise import relu_derivative as derivative
 from mcverify.kernels.templates.jit import kernel, scalar
 from mcverify.kernels.templates.powers import (
     DEAD,
@@ -33,12 +33,13 @@ def apply(x: Any, h: Any, factor: Any, active: Any, a: float) -> None:
 
 @kernel
 def activate(
-    x: Any, h: Any, lanes: int, a: float, homogeneous: bool, h_second: Any, h_exponent: Any, active: Any, alive: Any,
-    mean: Any, second: Any, fourth: Any, exponent: Any, kinds: Any,
+    x: Any, h: Any, lanes: int, a: float, homogeneous: bool, flat: bool, h_second: Any, h_exponent: Any, active: Any,
+    alive: Any, mean: Any, second: Any, fourth: Any, exponent: Any, kinds: Any,
 ) -> None:  # fmt: skip
     """Set x to phi(h) and h to phi'(h), and measure x; h is h 2^h_exponent, and x is x 2^exponent.
 
     Args:
+        flat: Whether phi is 0 on an interval.
         active: Share of entries of h above 0, written; alive: whether x is anything but zeros, written.
         kinds: What became of each network; the first event stays.
     """
@@ -56,11 +57,11 @@ def activate(
     for lane in range(lanes):
         alive[lane] = 0.0 if second[lane] == 0 else 1.0
         if kinds[lane] == OK:
-            kinds[lane] = event(homogeneous, h_second[lane], h_exponent[lane], second[lane])
+            kinds[lane] = event(homogeneous, flat, h_second[lane], h_exponent[lane], second[lane])
 
 
 @scalar
-def event(homogeneous: bool, h_second: float, h_exponent: int, x_second: float) -> int:
+def event(homogeneous: bool, flat: bool, h_second: float, h_exponent: int, x_second: float) -> int:
     """What an activation did to a network."""
     if not np.isfinite(h_second) or (not homogeneous and h_exponent > LARGEST_POWER):
         return OVERFLOW
@@ -68,7 +69,8 @@ def event(homogeneous: bool, h_second: float, h_exponent: int, x_second: float) 
         return NAN
     if x_second > 0:
         return OK
-    return UNDERFLOW if h_second > 0 and not homogeneous else DEAD
+    lost = h_exponent < -LARGEST_POWER if flat else h_second > 0
+    return UNDERFLOW if lost and not homogeneous else DEAD
 
 
 @scalar
@@ -80,13 +82,17 @@ def multiply(g: Any, derivatives: Any) -> None:
 
 @kernel
 def through(
-    g: Any, derivatives: Any, lanes: int, homogeneous: bool, g_second: Any, g_exponent: Any,
+    g: Any, derivatives: Any, lanes: int, flat: bool, g_second: Any, g_exponent: Any,
     mean: Any, second: Any, fourth: Any, exponent: Any, kinds: Any,
 ) -> None:  # fmt: skip
-    """Make g into delta = phi'(h) g and measure it; g is g 2^g_exponent, and delta is delta 2^exponent."""
+    """Make g into delta = phi'(h) g and measure it; g is g 2^g_exponent, and delta is delta 2^exponent.
+
+    Args:
+        flat: Whether phi' is 0 on an interval, or never lost to 0.
+    """
     multiply(g, derivatives)
     exponent[:] = g_exponent
     rescale(g, lanes, mean, second, fourth, exponent)
     for lane in range(lanes):
-        if kinds[lane] == OK and g_second[lane] > 0 and second[lane] == 0 and not homogeneous:
+        if kinds[lane] == OK and g_second[lane] > 0 and second[lane] == 0 and not flat:
             kinds[lane] = UNDERFLOW

@@ -1,0 +1,226 @@
+"""A: the claims of the three sources, made precise."""
+
+from __future__ import annotations
+
+from theory.entries.entry import BOUND, EXACT, INFINITE, Entry
+
+_I = "theory.identities"
+_GB = "Glorot and Bengio 2010"
+_HE = "He et al. 2015"
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry(
+        "A1",
+        "number and labels of the Jacobian factors",
+        EXACT,
+        (f"{_I}.chain_rule.jacobian_labels", f"{_I}.chain_rule.weight_derivative"),
+        false=True,
+    ),
+    Entry(
+        "A2",
+        "eigenvalues bound no product; singular values do",
+        (*EXACT, *BOUND),
+        (f"{_I}.singular_values.horn_bounds", "theory.products.singular_value_bounds"),
+        reference="Horn 1950",
+        false=True,
+    ),
+    Entry(
+        "A3",
+        "variance of a product",
+        EXACT,
+        ("theory.forward.variance_of_product", f"{_I}.product_variance.variance_of_dependent_product"),
+    ),
+    Entry(
+        "A4",
+        "variance of an output: fan-in times weight variance times the inputs' second moment",
+        EXACT,
+        (
+            "theory.forward.preactivation_second_moment",
+            "theory.units.preactivation_mean",
+            "theory.sources.d2l_variance",
+        ),
+    ),
+    Entry(
+        "A5",
+        "backward condition, and when both conditions can be met",
+        EXACT,
+        ("theory.sources.d2l_backward_condition", "theory.backward.activation_gradient_second_moment"),
+        false=True,
+    ),
+    Entry("A6", "Xavier's compromise and its two factors", EXACT, ("theory.products.xavier_factors",), _GB, false=True),
+    Entry(
+        "A7",
+        "second moments of linear nets are products; tanh nets are not linear",
+        (*EXACT, *INFINITE),
+        ("theory.forward.activation_second_moment", "theory.sources.fleuret_forward"),
+        false=True,
+    ),
+    Entry(
+        "A8",
+        "backward pass: which preactivation; variance of gradients",
+        EXACT,
+        (
+            f"{_I}.chain_rule.gradient_before",
+            "theory.backward.activation_gradient_second_moment",
+            "theory.sources.fleuret_activation_gradient",
+        ),
+        false=True,
+    ),
+    Entry(
+        "A9",
+        "where the linear regime holds",
+        INFINITE,
+        ("theory.mean_field.linear_regime_error", "theory.mean_field.weak_signal"),
+        false=True,
+    ),
+    Entry(
+        "A10",
+        "PyTorch's Linear default is not of unit gain",
+        (*EXACT, *INFINITE),
+        ("theory.forward.preactivation_second_moment", "theory.sources.torch_linear_as_unit_gain"),
+        false=True,
+    ),
+    Entry(
+        "A11",
+        "gradients of biases against those of activations",
+        (*EXACT, *INFINITE),
+        ("theory.backward.preactivation_gradient_second_moment", "theory.sources.fleuret_bias_gradient"),
+        false=True,
+    ),
+    Entry(
+        "A12",
+        "gradients of weights: the corrected expansion",
+        EXACT,
+        ("theory.backward.weight_gradient_second_moment", "theory.sources.fleuret_weight_gradient_corrected"),
+        false=True,
+    ),
+    Entry(
+        "A13",
+        "profiles that equalize layers; Euler's identity",
+        EXACT,
+        (
+            f"{_I}.profiles.entry_profile",
+            f"{_I}.profiles.update_profile",
+            f"{_I}.profiles.equal_update_variances",
+            f"{_I}.homogeneous.euler_products",
+        ),
+        false=True,
+    ),
+    Entry(
+        "A14",
+        "ReLU halves the signal from layer 2 on",
+        EXACT,
+        ("theory.forward.preactivation_second_moment", "theory.ratios.preactivation_ratio"),
+        _HE,
+    ),
+    Entry(
+        "A15",
+        "ReLU halves gradients, but for dead layers",
+        EXACT,
+        ("theory.backward.activation_gradient_second_moment", "theory.ratios.activation_gradient_ratio"),
+        _HE,
+        false=True,
+    ),
+    Entry(
+        "A16",
+        "the gain of a homogeneous activation",
+        EXACT,
+        ("theory.forward.kept_from_layer",),
+        _HE,
+        false=True,
+    ),
+    Entry(
+        "A17",
+        "the sigmoid's derivative and what it leaves",
+        (*EXACT, *BOUND),
+        (
+            "theory.mean_field.sigmoid_slope",
+            f"{_I}.sigmoid.slope_bounds",
+            f"{_I}.sigmoid.gradient_bound",
+            f"{_I}.sigmoid.energy_bound",
+        ),
+        false=True,
+    ),
+    Entry(
+        "A18",
+        "a hundred Gaussian matrices: typical and mean-square growth",
+        EXACT,
+        ("theory.laws.networks.product_log_norm", "theory.products.log_norm", "theory.products.mean_square_entry"),
+        "Newman 1986",
+    ),
+    Entry(
+        "A19",
+        "constant and zero initialization",
+        (*EXACT, *BOUND),
+        (f"{_I}.symmetry.first_gradient_rank", f"{_I}.symmetry.symmetric_subspace"),
+        false=True,
+    ),
+    Entry(
+        "A20",
+        "permutations, sign flips, rescalings, sigmoid flips",
+        EXACT,
+        (
+            f"{_I}.symmetry.relabel",
+            f"{_I}.symmetry.flip",
+            f"{_I}.symmetry.rescale",
+            f"{_I}.symmetry.flip_sigmoid",
+            f"{_I}.symmetry.n_relabelings",
+        ),
+    ),
+    Entry(
+        "A21",
+        "dropout breaks ties between units",
+        EXACT,
+        (f"{_I}.dropout.broken_probability", f"{_I}.dropout.expected_distinct"),
+    ),
+    Entry(
+        "A22",
+        "MXNet's defaults fit one width",
+        EXACT,
+        (f"{_I}.profiles.layer_factor", f"{_I}.profiles.stationary_width"),
+        false=True,
+    ),
+    Entry(
+        "A23",
+        "normalized data, and whether their scale matters",
+        EXACT,
+        (f"{_I}.normalization.training_mean_square", f"{_I}.homogeneous.IDENTITIES"),
+        false=True,
+    ),
+    Entry(
+        "A24",
+        "what ReLU does to vanishing gradients",
+        EXACT,
+        ("theory.units.active_fraction", f"{_I}.records.IDENTITIES"),
+        _HE,
+        false=True,
+    ),
+    Entry(
+        "A25",
+        "equal weights in linear and softmax regression",
+        EXACT,
+        (f"{_I}.regression.softmax_gradient", f"{_I}.regression.least_squares_limit"),
+    ),
+    Entry(
+        "A26",
+        "rescaling a layer on one batch (LSUV)",
+        EXACT,
+        (f"{_I}.lsuv.one_pass", f"{_I}.lsuv.within_reach"),
+        "Mishkin and Matas 2016",
+        false=True,
+    ),
+    Entry(
+        "A27",
+        "ill-conditioned or saturating: neither necessary nor sufficient",
+        EXACT,
+        (f"{_I}.singular_values.kept_by_projectors",),
+        false=True,
+    ),
+    Entry(
+        "A28",
+        "orthogonal weights at great depth",
+        EXACT,
+        (f"{_I}.records.IDENTITIES",),
+        "Xiao et al. 2018",
+    ),
+)
