@@ -73,9 +73,25 @@ class Moments:
         with np.errstate(all="ignore"):
             return _merged(self, other)
 
-    def __getitem__(self, column: int) -> Moments:
-        """One column, as arrays of shape ()."""
+    def __getitem__(self, column: int | list[int]) -> Moments:
+        """One column, as arrays of shape (), or several."""
         return Moments(*(getattr(self, f.name)[column, ...] for f in fields(self)))
+
+    def among(self, columns: Integers, n_columns: int) -> Moments:
+        """These moments as those of `columns` among n_columns of which the others are NaN in every network.
+
+        >>> wide = Moments.of([[1.0], [2.0]]).among(np.array([1]), 3)
+        >>> wide.to_bytes() == Moments.of([[np.nan, 1.0, np.nan], [np.nan, 2.0, np.nan]]).to_bytes()
+        True
+        """
+        total = self.total.max(initial=0)
+        other = {**dict.fromkeys(("mean", "min", "max"), np.nan), "n_nan": total}
+        wide = {}
+        for f in fields(self):
+            values = getattr(self, f.name)
+            wide[f.name] = np.full(n_columns, other.get(f.name, 0), values.dtype)
+            wide[f.name][columns] = values
+        return Moments(**wide)
 
     @property
     def total(self) -> Integers:

@@ -126,7 +126,7 @@ def _family(pairs: list[tuple[Claim, tuple[Asked, ...]]], budget: float) -> Fami
     return Family(tuple(claim for claim, _ in pairs), tuple(asked for _, asked in pairs), budget)
 
 
-def wanted(all_families: Iterable[Family], replicates: int | None) -> dict[Network, Wanted]:
+def wanted(all_families: Iterable[Family], replicates: int | None, backend: Backend) -> dict[Network, Wanted]:
     """The networks to simulate; each as often as its most demanding claim needs, up to the cap."""
     found: dict[Network, Wanted] = {}
     for family in all_families:
@@ -136,7 +136,7 @@ def wanted(all_families: Iterable[Family], replicates: int | None) -> dict[Netwo
                 cell = found.setdefault(network, Wanted(network))
                 needs_values = one.question.law is None or claim.statistic == "variance"
                 cell.columns[claim.observable] = needs_values or cell.columns.get(claim.observable, False)
-                cell.replicates = max(cell.replicates, replicates or min(needed, cap(network)))
+                cell.replicates = max(cell.replicates, replicates or min(needed, cap(network, backend)))
     return found
 
 
@@ -183,17 +183,36 @@ def refuse_circles(all_families: Iterable[Family], backend: Backend) -> None:
     """Refuse a claim on a simulator that assumes what its prediction follows from: it would only agree with itself.
 
     Raises:
-        InputError: naming the claim, the fact and a backend that assumes nothing.
+        InputError: naming the claim, the fact and a backend that assumes nothing; or for a network that the backend
+            cannot simulate.
     """
     for family in all_families:
         for claim, asked in zip(family.claims, family.asked, strict=True):
             stated = set().union(*(facts for one in asked for facts in _facts(one)))
-            shared = sorted(stated & backend.assumes)
+            assumed = frozenset[str]().union(*(backend.assumes_for(network) for network in claim.networks))
+            shared = sorted(stated & assumed)
             if shared:
                 raise InputError(
                     f"`backend={backend.name!r}` assumes {', '.join(shared)}, from which the prediction of claim "
                     f"{claim.name!r} follows; give backend='cpu', which assumes nothing."
                 )
+
+
+def refuse_unmeasured(all_families: Iterable[Family], backend: Backend) -> None:
+    """Refuse a claim on a simulator that does not measure its observable.
+
+    Raises:
+        InputError: naming the claim, the observable and a backend that measures it; or for a network that the backend
+            cannot simulate.
+    """
+    for family in all_families:
+        for claim in family.claims:
+            for network in claim.networks:
+                if claim.observable.name not in backend.measures(network):
+                    raise InputError(
+                        f"`backend={backend.name!r}` does not measure {claim.observable.name} on {network.label!r}, "
+                        f"of which claim {claim.name!r} speaks; give backend='cpu', which measures everything."
+                    )
 
 
 def _facts(asked: Asked) -> Iterator[frozenset[str]]:
@@ -204,6 +223,6 @@ def _facts(asked: Asked) -> Iterator[frozenset[str]]:
         yield asked.truth[0].states
 
 
-def cap(network: Network) -> int:
-    """Most replicates of a network: `MAX_WEIGHTS` in all, no more than `MAX_NETWORKS`, at least 1024."""
-    return min(MAX_NETWORKS, max(1024, math.floor(MAX_WEIGHTS / network.n_weights)))
+def cap(network: Network, backend: Backend) -> int:
+    """Most replicates of a network: the work of `MAX_WEIGHTS` in all, no more than `MAX_NETWORKS`, at least 1024."""
+    return min(MAX_NETWORKS, max(1024, math.floor(MAX_WEIGHTS / backend.work(network))))

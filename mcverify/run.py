@@ -53,7 +53,7 @@ def run(
         margin: For claims that declare none; by default that of the study.
         replicates: Networks of every cell; by default as many as the margins and error rates need.
         seed: Of everything that is drawn.
-        backend: "cpu", "reference", or "auto" for the fastest that the claims allow.
+        backend: "cpu", "reference", "chain" for claims that do not follow from what it assumes, or "auto" for "cpu".
         budget: "quick" doubles the studies' margins, "thorough" halves them.
         store: Path of a SQLite store to resume from and to keep blocks in; by default nothing is kept.
         workers: Threads; by default one a core.
@@ -72,8 +72,10 @@ def run(
     name = "cpu" if backend == "auto" else backend
     planned = [Planned(study, plan.families(study, margin=margin, budget=budget)) for study in loaded]
     families = [family for one in planned for family in one.families]
-    plan.refuse_circles(families, backend_of(name))
-    cells = plan.wanted(families, replicates)
+    simulator = backend_of(name)
+    plan.refuse_unmeasured(families, simulator)
+    plan.refuse_circles(families, simulator)
+    cells = plan.wanted(families, replicates, simulator)
     with Store.open(store) as opened:
         samples = sampling.simulate_cells(cells, opened, seed, name, workers, progress)
         outcomes = tuple(_outcome(one, samples, seed, margin, budget) for one in planned)

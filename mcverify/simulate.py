@@ -50,18 +50,17 @@ class Cell:
     replicates: int
     columns: tuple[Observable, ...] = ()
 
-    @property
-    def n_blocks(self) -> int:
+    def n_blocks(self, backend: Backend) -> int:
         """Whole blocks that hold the replicates.
 
-        >>> Cell(Network(widths=(64, 64)), seed=0, replicates=300).n_blocks
+        >>> Cell(Network(widths=(64, 64)), seed=0, replicates=300).n_blocks(kernels.backend("cpu"))
         2
         """
-        return -(-self.replicates // block_size(self.network))
+        return -(-self.replicates // block_size(self.network, backend))
 
     def key(self, backend: Backend) -> str:
         """The key of its results when simulated by `backend`."""
-        return cell_key(self.network, self.seed, block_size(self.network), simulator(backend))
+        return cell_key(self.network, self.seed, block_size(self.network, backend), simulator(backend))
 
 
 def run_cells(
@@ -99,15 +98,16 @@ def read_cell(cell: Cell, store: Store, backend: Backend) -> Simulation:
     Raises:
         IntegrityError: if a block or the values of a column are missing or damaged.
     """
-    key, n_blocks = cell.key(backend), cell.n_blocks
+    key, n_blocks = cell.key(backend), cell.n_blocks(backend)
     return Simulation(
         network=cell.network,
         seed=cell.seed,
         backend=backend.name,
-        replicates=n_blocks * block_size(cell.network),
+        replicates=n_blocks * block_size(cell.network, backend),
         counts=_counts(store.kinds(key, n_blocks)),
         all_moments=store.moments(key, n_blocks),
         kept={column: _read_only(store.values(key, _name(column), n_blocks)) for column in cell.columns},
+        measured=backend.measures(cell.network),
     )
 
 
@@ -127,12 +127,14 @@ def simulate(
         replicates: Number of networks.
         seed: Replicate r depends on the network, the seed and r alone.
         backend: Name of a simulator.
-        keep_values: Keep every network's value of every observable, 8 bytes each; without, only their moments.
+        keep_values: Keep every network's value of every observable that the simulator measures, 8 bytes each; without,
+            only their moments.
         workers: Number of threads; None for one a processor. It changes no bit of the result.
         progress: Told of the blocks that are done.
 
     Raises:
-        InputError: for an argument that cannot be used, and where more than 1 GiB of values would be kept.
+        InputError: for an argument that cannot be used, a network that the backend cannot simulate, and where more than
+            1 GiB of values would be kept.
 
     >>> sim = simulate(Network(widths=(8, 8), weights="lecun_normal"), replicates=20, backend="reference")
     >>> sim.values("preactivation.second_moment", 1).shape, sim.counts["ok"]
@@ -146,10 +148,12 @@ def simulate(
         raise InputError(f"`replicates={replicates}`: give at most {MAX_REPLICATES:,} networks.")
     integer("seed", seed, low=0)
     simulates = kernels.backend(backend) if isinstance(backend, str) else backend
-    columns = range(len(column_indexes(net.depth))) if keep_values else range(0)
+    measured = simulates.measures(net)
+    kept = {column: k for column, k in column_indexes(net.depth).items() if keep_values and column.name in measured}
+    columns = list(kept.values())
     _check_size(replicates, len(columns))
     gathered = _Gathered(simulates, net, seed, replicates, columns)
-    starts = range(0, replicates, block_size(net))
+    starts = range(0, replicates, block_size(net, simulates))
     _drive(starts, gathered.work, gathered.save, _workers(workers), watched=(progress, "simulating"))
     return Simulation(
         network=net,
@@ -158,7 +162,8 @@ def simulate(
         replicates=replicates,
         counts=_counts(gathered.kinds),
         all_moments=gathered.tree.total(),
-        kept=dict(zip(column_indexes(net.depth), _read_only(gathered.table), strict=False)),
+        kept=dict(zip(kept, _read_only(gathered.table), strict=True)),
+        measured=measured,
     )
 
 
@@ -190,7 +195,7 @@ class _Gathered:
     """A simulation in memory, to which blocks add as they come; a task is a block's first replicate."""
 
     def __init__(self, backend: Backend, net: Network, seed: int, replicates: int, columns: Sequence[int]) -> None:
-        self.size = block_size(net)
+        self.size = block_size(net, backend)
         self.measure = partial(measure, backend, net, seed, columns=columns)
         self.tree = Tree()
         self.kinds = np.zeros(len(KINDS), dtype=np.int64)
@@ -221,12 +226,12 @@ class _Task:
     def stored(self, measured: Measured) -> StoredBlock:
         """What the store keeps of it."""
         samples = dict(zip(map(_name, self.columns), measured.samples, strict=True))
-        count = block_size(self.network)
+        count = int(measured.kinds.sum())
         return StoredBlock(self.key, self.block, count, measured.kinds, measured.moments, samples)
 
 
 def _work(backend: Backend, task: _Task, stop: Event) -> Measured:
-    size, index = block_size(task.network), column_indexes(task.network.depth)
+    size, index = block_size(task.network, backend), column_indexes(task.network.depth)
     columns = [index[column] for column in task.columns]
     return measure(backend, task.network, task.seed, task.block * size, size, columns=columns, stop=stop)
 
@@ -240,34 +245,40 @@ def _missing(cells: Iterable[Cell], store: Store, backend: Backend) -> list[_Tas
     n_blocks: dict[tuple[Network, int], int] = {}
     columns: dict[tuple[Network, int], dict[Observable, None]] = {}
     for cell in cells:
-        _check(cell)
+        _check(cell, backend)
         place = cell.network, cell.seed
-        n_blocks[place] = max(n_blocks.get(place, 0), cell.n_blocks)
+        n_blocks[place] = max(n_blocks.get(place, 0), cell.n_blocks(backend))
         columns.setdefault(place, {}).update(dict.fromkeys(cell.columns))
     tasks = []
     for (network, seed), n in n_blocks.items():
-        cell = Cell(network, seed, n * block_size(network), tuple(columns[network, seed]))
+        cell = Cell(network, seed, n * block_size(network, backend), tuple(columns[network, seed]))
         tasks += _missing_of(cell, store, backend)
     return tasks
 
 
 def _missing_of(cell: Cell, store: Store, backend: Backend) -> list[_Task]:
     key = cell.key(backend)
-    store.add_cell(key, cell_content(cell.network, cell.seed, block_size(cell.network), simulator(backend)))
+    store.add_cell(key, cell_content(cell.network, cell.seed, block_size(cell.network, backend), simulator(backend)))
     complete = store.blocks(key).intersection(*(store.sampled(key, _name(column)) for column in cell.columns))
     return [
         _Task(key, cell.network, cell.seed, block, cell.columns)
-        for block in range(cell.n_blocks)
+        for block in range(cell.n_blocks(backend))
         if block not in complete
     ]
 
 
-def _check(cell: Cell) -> None:
+def _check(cell: Cell, backend: Backend) -> None:
     cell.network.require_one_input()
     integer("replicates", cell.replicates, low=1)
     integer("seed", cell.seed, low=0)
+    measured = backend.measures(cell.network)
     for column in cell.columns:
         observables.parse(column.name, column.layer, cell.network.depth)
+        if column.name not in measured:
+            raise InputError(
+                f"`columns`: backend={backend.name!r} does not measure {column.name} on {cell.network.label!r}; "
+                "give backend='cpu'."
+            )
 
 
 def _check_size(replicates: int, n_columns: int) -> None:

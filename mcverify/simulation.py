@@ -39,6 +39,7 @@ class Simulation:
         counts: How many of them were `ok, dead, underflow, overflow, nan`; they add up to `replicates`.
         all_moments: Of all columns, in the order of `observables.columns(depth)`.
         kept: (replicates,) float64 by observable.
+        measured: Dotted names of the observables that the simulator measured; the other columns are NaN.
     """
 
     network: Network
@@ -48,23 +49,25 @@ class Simulation:
     counts: Mapping[str, int]
     all_moments: Moments = field(repr=False)
     kept: Mapping[Observable, NDArray[np.float64]] = field(repr=False)
+    measured: frozenset[str] = field(repr=False, default=frozenset(observables.names()))
 
     def moments(self, observable: str, layer: int) -> Moments:
         """Moments of one observable over networks, as arrays of shape ().
 
         Raises:
-            InputError: if there is no such observable at this layer.
+            InputError: if there is no such observable at this layer, or the simulator does not measure it.
         """
-        found = observables.parse(observable, layer, self.network.depth)
+        found = self._measured(observable, layer)
         return self.all_moments[column_indexes(self.network.depth)[found]]
 
     def values(self, observable: str, layer: int) -> NDArray[np.float64]:
         """One number a network, (replicates,) float64 in the order of the replicates, not to be written to.
 
         Raises:
-            InputError: if there is no such observable at this layer, or its values were not kept.
+            InputError: if there is no such observable at this layer, the simulator does not measure it, or its values
+                were not kept.
         """
-        found = observables.parse(observable, layer, self.network.depth)
+        found = self._measured(observable, layer)
         if found not in self.kept:
             raise InputError(
                 f"values of {observable} at layer {layer} were not kept; simulate with `keep_values=True`, "
@@ -72,15 +75,25 @@ class Simulation:
             )
         return self.kept[found]
 
+    def _measured(self, observable: str, layer: int) -> Observable:
+        found = observables.parse(observable, layer, self.network.depth)
+        if found.name not in self.measured:
+            raise InputError(
+                f"`backend={self.backend!r}` does not measure {observable} on {self.network.label!r}; "
+                "simulate with backend='cpu', which measures everything."
+            )
+        return found
+
     def frame(self) -> pd.DataFrame:
-        """One row a layer, observable and statistic, over the networks in which the observable is finite.
+        """One row a layer, measured observable and statistic, over the networks in which the observable is finite.
 
         Columns: `layer, observable, statistic` ("mean" or "variance"), `value, replicates` (finite values),
         `standard_error` (of a variance by the fourth moment; NaN where there are too few values).
         """
         import pandas as pd
 
-        columns, moments = list(column_indexes(self.network.depth)), self.all_moments
+        columns = [column for column in column_indexes(self.network.depth) if column.name in self.measured]
+        moments = self.all_moments[[column_indexes(self.network.depth)[column] for column in columns]]
         return pd.DataFrame(
             {
                 "layer": np.repeat([column.layer for column in columns], 2),

@@ -17,6 +17,7 @@ import pytest
 
 from mcverify import plan, sampling
 from mcverify.claim import Claim
+from mcverify.kernels import backend
 from mcverify.statistics.guards import skewness_guard
 from mcverify.statistics.tails import normal_quantile
 from mcverify.store import Store
@@ -43,7 +44,9 @@ def fresh(study: Study, seed: int) -> sampling.Samples:
     """Networks of another seed for all of them."""
     families = plan.families(study, margin=None, budget="standard")
     with Store.open(None) as store:
-        return sampling.simulate_cells(plan.wanted(families, REPLICATES), store, seed, "cpu", None, None)
+        return sampling.simulate_cells(
+            plan.wanted(families, REPLICATES, backend("cpu")), store, seed, "cpu", None, None
+        )
 
 
 def scores(study: Study, samples: sampling.Samples, shift: float = 1.0) -> dict[str, float]:

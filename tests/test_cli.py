@@ -464,6 +464,7 @@ def test_list_names_everything() -> None:
         ("schemes", "glorot_normal"),
         ("activations", "leaky_relu"),
         ("observables", "preactivation.ratio"),
+        ("backends", "chain"),
     ]:
         assert name in everything
         assert any(line.split()[0] == name for line in call("list", what).stdout.splitlines())

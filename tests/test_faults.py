@@ -16,6 +16,7 @@ from mcverify import kernels, sampling
 from mcverify.distributions import Law
 from mcverify.kernels import Block
 from mcverify.network import Network
+from mcverify.observables import names
 from mcverify.outcome import Outcome
 from mcverify.run import run
 
@@ -30,6 +31,15 @@ class Faulty:
     name: str = "faulty"
     assumes: frozenset[str] = frozenset()
     version: int = 1
+
+    def work(self, net: Network) -> float:
+        return float(net.n_weights)
+
+    def measures(self, net: Network) -> frozenset[str]:
+        return frozenset(names())
+
+    def assumes_for(self, net: Network) -> frozenset[str]:
+        return self.assumes
 
     def simulate_block(self, net: Network, seed: int, first: int, count: int) -> Block:
         return kernels.backend("cpu").simulate_block(self.fault(net), seed, first, count)

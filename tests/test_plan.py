@@ -11,9 +11,9 @@ import mcverify as mc
 from mcverify import plan, sampling
 from mcverify.claim import Claim
 from mcverify.errors import InputError
-from mcverify.kernels import Block
+from mcverify.kernels import Block, backend
 from mcverify.network import Network
-from mcverify.observables import Observable, Ratio, SecondMoment
+from mcverify.observables import Observable, Ratio, SecondMoment, names
 from mcverify.statement import Expected
 
 HE = Network(widths=(16, 16, 16), activation="relu", weights="he_normal")
@@ -24,7 +24,7 @@ def families(*claims: Claim) -> tuple[plan.Family, plan.Family]:
 
 
 def replicates(*claims: Claim) -> int:
-    (cell,) = plan.wanted(families(*claims), None).values()
+    (cell,) = plan.wanted(families(*claims), None, backend("cpu")).values()
     return cell.replicates
 
 
@@ -38,7 +38,7 @@ def test_the_number_is_capped() -> None:
     """No claim plans more than the cap of its network, and a tiny network no more than `MAX_NETWORKS`."""
     tiny = Network(widths=(2, 1, 1), activation="relu", weights="he_normal")
     assert replicates(Claim("kept", tiny, SecondMoment("activation", layer=2), margin=1e-4)) == plan.MAX_NETWORKS
-    assert plan.cap(Network(widths=(2000, 2000))) == 1024
+    assert plan.cap(Network(widths=(2000, 2000)), backend("cpu")) == 1024
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_values_go_where_tests_need_them(monkeypatch: pytest.MonkeyPatch) -> Non
     """Where not all columns fit, those whose law is known (moments decide them) are the first to go."""
     exact = Claim("exact", HE, Ratio("activation", layer=1))
     catoni = Claim("catoni", HE, SecondMoment("weight_gradient", layer=2))
-    (cell,) = plan.wanted(families(exact, catoni), None).values()
+    (cell,) = plan.wanted(families(exact, catoni), None, backend("cpu")).values()
     assert cell.columns == {exact.observable: False, catoni.observable: True}
     monkeypatch.setattr(sampling, "MAX_SAMPLE_BYTES", 8 * cell.replicates)
     assert sampling._columns(cell) == (catoni.observable,)
@@ -85,6 +85,15 @@ class Assuming:
     name: str = "chainlike"
     assumes: frozenset[str] = frozenset({"gaussian_projection"})
     version: int = 1
+
+    def work(self, net: Network) -> float:
+        return float(net.n_weights)
+
+    def measures(self, net: Network) -> frozenset[str]:
+        return frozenset(names())
+
+    def assumes_for(self, net: Network) -> frozenset[str]:
+        return self.assumes
 
     def simulate_block(self, net: Network, seed: int, first: int, count: int) -> Block:
         raise AssertionError("must not be asked")

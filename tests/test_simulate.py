@@ -55,6 +55,15 @@ class Fake:
         values[values < 0.02] = -np.inf
         return values
 
+    def work(self, net: Network) -> float:
+        return float(net.n_weights)
+
+    def measures(self, net: Network) -> frozenset[str]:
+        return frozenset(observables.names())
+
+    def assumes_for(self, net: Network) -> frozenset[str]:
+        return self.assumes
+
     def simulate_block(self, net: Network, seed: int, first: int, count: int) -> Block:
         self.calls.append((first, count))
         time.sleep(self.slow)
@@ -316,13 +325,13 @@ def test_key_does_not_depend_on_the_process() -> None:
 def test_block_and_chunk_sizes() -> None:
     """256, 16 above 1e7 weights, up to 4096 of tiny ones; deep and large networks are simulated in smaller calls."""
     small, large = NET, Network(widths=(4000, 4000))
-    assert (block_size(small), chunk_size(small)) == (256, 256)
-    assert block_size(large) == 16
-    assert block_size(Network(widths=(2, 2))) == 4096
-    assert chunk_size(Network(widths=(1500, 1500, 1500))) == 64
+    assert (block_size(small, Fake()), chunk_size(small, Fake())) == (256, 256)
+    assert block_size(large, Fake()) == 16
+    assert block_size(Network(widths=(2, 2)), Fake()) == 4096
+    assert chunk_size(Network(widths=(1500, 1500, 1500)), Fake()) == 64
     deep = Network(widths=(2,) * 10_001)
-    assert chunk_size(deep) * len(observables.columns(deep.depth)) <= 2**23
-    assert chunk_size(deep) in (2**k for k in range(13))
+    assert chunk_size(deep, Fake()) * len(observables.columns(deep.depth)) <= 2**23
+    assert chunk_size(deep, Fake()) in (2**k for k in range(13))
 
 
 def test_chunks_are_merged_alike(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from mcverify.statement import Statement
     from mcverify.study import Study
 
-WHAT = ("studies", "laws", "schemes", "activations", "observables")
+WHAT = ("studies", "laws", "schemes", "activations", "observables", "backends")
 
 
-@click.command("list", short_help="List studies, laws, schemes, activations, observables.")
+@click.command("list", short_help="List studies, laws, schemes, activations, observables, backends.")
 @click.argument("what", type=click.Choice(WHAT), required=False)
 def list_names(what: str | None) -> None:
     """List what a network, a study or a command can name; everything by default."""
@@ -29,6 +29,7 @@ def list_names(what: str | None) -> None:
         "schemes": _schemes,
         "activations": _activations,
         "observables": _observables,
+        "backends": _backends,
     }
     if what is not None:
         emit("".join(f"{name}\n" for name in names[what]()))
@@ -78,6 +79,12 @@ def _observables() -> list[str]:
     from mcverify.observables import PREDICTED_ONLY, names
 
     return [*names(), *(f"{name}  (predicted only)" for name in PREDICTED_ONLY)]
+
+
+def _backends() -> list[str]:
+    from mcverify.kernels import BACKENDS
+
+    return sorted(BACKENDS)
 
 
 @click.command(short_help="Show what a study claims, and where its statements are from.")

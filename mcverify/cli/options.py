@@ -34,7 +34,11 @@ with_replicates = click.option(
 )
 with_seed = click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0, show_default=True)
 with_backend = click.option(
-    "--backend", type=click.Choice(["auto", "reference", "cpu"]), default="auto", show_default=True, help="Simulator."
+    "--backend",
+    type=click.Choice(["auto", "reference", "cpu", "chain"]),
+    default="auto",
+    show_default=True,
+    help="Simulator.",
 )
 with_workers = click.option("--workers", type=click.IntRange(min=1), help="Threads  [default: one a core]")
 with_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")

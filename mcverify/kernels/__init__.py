@@ -21,7 +21,11 @@ not homogeneous beyond 2^1000 or not finite (overflow), or what it gives, forwar
 activation that is not a number. Second moments may be 0 or infinite in a network that is `ok`: its vectors are kept
 scaled, and the logs of the moments are finite."""
 
-BACKENDS = {"reference": "mcverify.kernels.reference", "cpu": "mcverify.kernels.cpu"}
+BACKENDS = {
+    "reference": "mcverify.kernels.reference",
+    "cpu": "mcverify.kernels.cpu",
+    "chain": "mcverify.kernels.chain",
+}
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Backend(Protocol):
 
     Attributes:
         name: As in `backend("cpu")`.
-        assumes: Facts about random networks that it builds on; empty for those that draw every weight.
+        assumes: Facts about random networks that it may build on; empty for those that draw every weight.
         version: Part of the key of stored results: raised when results change.
     """
 
@@ -52,6 +56,23 @@ class Backend(Protocol):
 
     def simulate_block(self, net: Network, seed: int, first: int, count: int) -> Block:
         """Networks first .. first + count - 1 of a seed; serial, and without the GIL where compiled."""
+
+    def work(self, net: Network) -> float:
+        """What one network costs, as a number of weights that `cpu` draws in that time."""
+
+    def measures(self, net: Network) -> frozenset[str]:
+        """Dotted names of the observables that it measures on a network; the columns of others are NaN.
+
+        Raises:
+            InputError: if it cannot simulate the network, saying which backend can.
+        """
+
+    def assumes_for(self, net: Network) -> frozenset[str]:
+        """Those of its assumptions that it builds on for this network.
+
+        Raises:
+            InputError: if it cannot simulate the network.
+        """
 
 
 def backend(name: str) -> Backend:

@@ -24,7 +24,7 @@ from mcverify.kernels.columns import Powers, empty_powers, n_columns, ratio_part
 from mcverify.kernels.generated import load
 from mcverify.kernels.templates.weights import FLUSH
 from mcverify.network import Network
-from mcverify.observables import TENSORS, statistics_of
+from mcverify.observables import TENSORS, names, statistics_of
 from mcverify.rng.streams import BIAS, INPUT, OUTPUT_GRADIENT, WEIGHT, key, stream
 
 name = "cpu"
@@ -39,12 +39,28 @@ STATE_BYTES = 1 << 27
 STORE_BYTES = 12 << 20
 VECTOR_SCALARS = ("mcverify.kernels.templates.powers",)
 SCALARS = ("mcverify.rng.philox", "mcverify.rng.variates", *VECTOR_SCALARS)
+OUTPUT_SCALARS = ("mcverify.functions.log_scaled",)
 GIVEN = (
     "given_phi, given_derivative = scalar(given_phi), scalar(given_derivative)",
     *("@scalar", "def phi(h, a):", "    return np.float64(given_phi(h))"),
     *("@scalar", "def derivative(h, a):", "    return np.float64(given_derivative(h))"),
 )
 """Lines that make the functions of one argument, which a user gave, those of the template."""
+
+
+def work(net: Network) -> float:
+    """Its weights."""
+    return float(net.n_weights)
+
+
+def measures(net: Network) -> frozenset[str]:
+    """Every observable."""
+    return frozenset(names())
+
+
+def assumes_for(net: Network) -> frozenset[str]:
+    """Nothing."""
+    return assumes
 
 
 def simulate_block(net: Network, seed: int, first: int, count: int) -> Block:
@@ -305,7 +321,7 @@ class _Chunk:
 
     def write_columns(self, values: Array) -> None:
         """Every observable into values (lanes, columns): `columns_of`, compiled."""
-        output, rows, at = load("output"), self.plan.rows, 0
+        output, rows, at = load("output", OUTPUT_SCALARS), self.plan.rows, 0
         for tensor in TENSORS:
             powers = self.powers[tensor]
             output.moments(rows, at, powers.mean, powers.second, powers.fourth, powers.exponent)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mcverify.kernels import DEAD, NAN, OK, OVERFLOW, UNDERFLOW, Block
 from mcverify.kernels.columns import Powers, columns_of, empty_powers
 from mcverify.network import Network
+from mcverify.observables import names
 from mcverify.realize import given
 from mcverify.rng import draws
 from mcverify.rng.streams import BIAS, INPUT, OUTPUT_GRADIENT, WEIGHT, key
@@ -30,6 +31,21 @@ NOTHING = -(1 << 40)
 
 LARGEST_POWER = 1000
 """Of the powers of two that vectors are multiplied by; 2^-1000 of something is lost in any sum."""
+
+
+def work(net: Network) -> float:
+    """Its weights."""
+    return float(net.n_weights)
+
+
+def measures(net: Network) -> frozenset[str]:
+    """Every observable."""
+    return frozenset(names())
+
+
+def assumes_for(net: Network) -> frozenset[str]:
+    """Nothing."""
+    return assumes
 
 
 def simulate_block(net: Network, seed: int, first: int, count: int) -> Block:

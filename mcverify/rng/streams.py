@@ -13,6 +13,12 @@ import numpy as np
 WEIGHT, BIAS, INPUT, OUTPUT_GRADIENT = 1, 2, 3, 4
 """Tensor kinds."""
 
+FORWARD_DIRECTION, BACKWARD_DIRECTION = 5, 6
+"""Directions of W x and W^T delta, where no W is drawn."""
+
+UNITS, FORWARD_NORM, BACKWARD_NORM = 7, 8, 9
+"""How many units are active, and the parts of squared norms, where no vector is drawn either."""
+
 MAX_LAYER = (1 << 22) - 1
 MAX_BLOCK = (1 << 32) - 1
 

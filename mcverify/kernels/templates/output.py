@@ -6,29 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from mcverify.functions.log_scaled import log_scaled
 from mcverify.kernels.templates.jit import kernel, scalar
-
-LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
-ROOT_HALF_BITS = np.int64(0x3FE6A09E667F3BCD)  # of sqrt(1/2)
-LOG_ODD = (6.666666666666735130e-01, 2.857142874366239149e-01, 1.818357216161805012e-01, 1.479819860510658591e-01)
-LOG_EVEN = (3.999999999940941908e-01, 2.222219843214978396e-01, 1.531383769920937332e-01)
-
-
-@scalar
-def log_scaled(value: Any, exponent: Any) -> Any:
-    """log(value 2^exponent), value 0 or above 1e-300, to a few roundings (the method and constants of fdlibm)."""
-    bits = np.float64(value).view(np.int64)
-    power = np.int64(np.int64(bits - ROOT_HALF_BITS) >> 52)
-    f = np.int64(bits - np.int64(power << 52)).view(np.float64) - 1.0
-    s = f / (2.0 + f)
-    z = s * s
-    w = z * z
-    odd = z * (LOG_ODD[0] + w * (LOG_ODD[1] + w * (LOG_ODD[2] + w * LOG_ODD[3])))
-    rest = odd + w * (LOG_EVEN[0] + w * (LOG_EVEN[1] + w * LOG_EVEN[2]))
-    half, k = 0.5 * f * f, np.float64(power + exponent)
-    log = k * LN2_HIGH - ((half - (s * (half + rest) + k * LN2_LOW)) - f)
-    special = -np.inf if value == 0.0 else value
-    return log if value > 0.0 and value < np.inf else special
 
 
 @scalar
@@ -62,6 +41,15 @@ def moments(rows: Any, at: int, mean: Any, second: Any, fourth: Any, exponent: A
         shift_row(rows[at + k], mean[k], exponent[k], 1)
         shift_row(rows[at + n + k], second[k], exponent[k], 2)
         shift_row(rows[at + 2 * n + k], fourth[k], exponent[k], 4)
+        log_row(rows[at + 3 * n + k], second[k], exponent[k])
+
+
+@kernel
+def seconds(rows: Any, at: int, second: Any, exponent: Any) -> None:
+    """The same rows of a tensor of which the second moment alone is known; the others stay as they are."""
+    n = second.shape[0]
+    for k in range(n):
+        shift_row(rows[at + n + k], second[k], exponent[k], 2)
         log_row(rows[at + 3 * n + k], second[k], exponent[k])
 
 
