@@ -11,7 +11,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.test_theory_catalogue import departure, tail_is_light, tensors, values
+from tests.test_theory_catalogue import departure, exact_rows_agree, tensors, values
 from theory import formulas
 from theory.catalogue import lookup, predict
 from theory.net import ZERO, DenseNet, Distribution, HalfSquaredError
@@ -63,25 +63,7 @@ NETS = {
 @pytest.mark.parametrize("name", list(NETS))
 def test_exact_rows_of_nets_that_may_die(name: str) -> None:
     """Every exact row, mean and scatter, of nets in which some layers are not reached, or only by biases."""
-    found = tensors(NETS[name], REPLICATES, np.random.default_rng(31))
-    compared = 0
-    for prediction, predicted in predict(NETS[name]):
-        if prediction.exactness != Exactness.EXACT:
-            continue
-        u = values(found, prediction.observable, prediction.layer)
-        u = u[np.isfinite(u)]
-        if prediction.statistic == "variance":
-            u = (u - u.mean()) ** 2
-        if not tail_is_light(u):
-            continue
-        compared += 1
-        label = f"{prediction.observable} at {prediction.layer}, {prediction.statistic}"
-        assert abs(departure(u, predicted.value)) < LIMIT, label
-        squared = (u - u.mean()) ** 2
-        if predicted.variance is not None and tail_is_light(squared):
-            z = departure(squared, predicted.variance)
-            assert (z if predicted.variance_is_bound else abs(z)) < LIMIT, f"{label}, scatter"
-    assert compared >= 30
+    assert exact_rows_agree(NETS[name], tensors(NETS[name], REPLICATES, np.random.default_rng(31))) >= 30
 
 
 @pytest.mark.entry("C5", "C7")

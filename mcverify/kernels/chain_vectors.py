@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcverify.kernels import Block, cpu
-from mcverify.kernels.columns import n_columns
 from mcverify.kernels.cpu import VECTOR_SCALARS, Array, Source
 from mcverify.kernels.generated import load
 from mcverify.network import Network
@@ -41,16 +40,9 @@ def simulate_block(net: Network, seed: int, first: int, count: int) -> Block:
     >>> simulate_block(Network(widths=(2, 3)), seed=0, first=0, count=5).values.shape
     (5, 48)
     """
-    lanes = min(lanes_of(net), count)
-    plan = Plan(net, key(seed, net.canonical), lanes)
-    block = Block(np.empty((count, n_columns(net.depth))), np.zeros(count, np.uint8))
-    for start in range(0, count, lanes):
-        part = slice(start, min(start + lanes, count))
-        chunk = Chunk(plan, first + start, block.kinds[part])
-        with np.errstate(all="ignore"):
-            chunk.run()
-        chunk.write_columns(block.values[part])
-    return block
+    plan = Plan(net, key(seed, net.canonical), min(lanes_of(net), count))
+    with np.errstate(all="ignore"):
+        return cpu.in_chunks(partial(Chunk, plan), plan, first, count)
 
 
 def lanes_of(net: Network) -> int:

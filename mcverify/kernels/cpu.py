@@ -8,8 +8,9 @@ bits depend on (seed, replicate) alone.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from types import ModuleType
 from typing import Any
@@ -69,12 +70,16 @@ def simulate_block(net: Network, seed: int, first: int, count: int) -> Block:
     >>> simulate_block(Network(widths=(2, 3)), seed=0, first=0, count=5).values.shape
     (5, 48)
     """
-    lanes = min(lanes_of(net), count)
-    plan = Plan(net, key(seed, net.canonical), lanes)
-    block = Block(np.empty((count, n_columns(net.depth))), np.zeros(count, np.uint8))
-    for start in range(0, count, lanes):
-        part = slice(start, min(start + lanes, count))
-        chunk = _Chunk(plan, first + start, block.kinds[part])
+    plan = Plan(net, key(seed, net.canonical), min(lanes_of(net), count))
+    return in_chunks(partial(_Chunk, plan), plan, first, count)
+
+
+def in_chunks(chunk_of: Callable[[int, NDArray[np.uint8]], _Chunk], plan: Plan, first: int, count: int) -> Block:
+    """A block, as many networks at a time as the plan puts side by side; `chunk_of` makes those from one on."""
+    block = Block(np.empty((count, n_columns(plan.net.depth))), np.zeros(count, np.uint8))
+    for start in range(0, count, plan.lanes):
+        part = slice(start, min(start + plan.lanes, count))
+        chunk = chunk_of(first + start, block.kinds[part])
         chunk.run()
         chunk.write_columns(block.values[part])
     return block
